@@ -1,0 +1,1 @@
+"""EMU OTA: keeps the firmware of energy management units current."""
