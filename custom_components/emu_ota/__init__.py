@@ -1,1 +1,89 @@
 """EMU OTA: keeps the firmware of energy management units current."""
+
+from homeassistant.const import EVENT_HOMEASSISTANT_STOP, Platform
+from homeassistant.core import Event, HomeAssistant
+from homeassistant.exceptions import ConfigEntryNotReady
+from homeassistant.helpers import config_validation as cv, device_registry as dr
+from homeassistant.helpers.typing import ConfigType
+
+from .connection import transport_for
+from .const import DOMAIN
+from .runtime import EmuOtaConfigEntry, Runtime, emu_identifier
+from .services import async_setup_services
+from .storage import EntryStorage
+from .transport import InvalidAuth, TlsError, TransportError
+
+PLATFORMS = [Platform.BINARY_SENSOR, Platform.BUTTON, Platform.EVENT, Platform.SENSOR, Platform.UPDATE]
+
+CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
+
+
+async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
+    """Register the actions."""
+    async_setup_services(hass)
+    return True
+
+
+async def async_setup_entry(hass: HomeAssistant, entry: EmuOtaConfigEntry) -> bool:
+    """Connect, and hear every EMS of the entry. A broker that cannot be reached is tried again later."""
+    runtime = Runtime(hass, entry, transport_for(hass, entry.data))
+    entry.runtime_data = runtime
+    try:
+        await runtime.async_load()
+        await runtime.transport.async_start()
+    except TransportError as err:
+        await runtime.transport.async_stop()
+        raise ConfigEntryNotReady(translation_domain=DOMAIN, translation_key=_not_ready_key(err)) from err
+    await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+
+    async def async_stop(_: Event) -> None:
+        await runtime.async_stop()
+
+    entry.async_on_unload(hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, async_stop))
+    entry.async_on_unload(entry.add_update_listener(_async_entry_updated))
+    await runtime.async_start()
+    return True
+
+
+def _not_ready_key(err: TransportError) -> str:
+    match err:
+        case InvalidAuth():
+            return "invalid_auth"
+        case TlsError():
+            return "tls_error"
+        case _:
+            return "cannot_connect"
+
+
+async def _async_entry_updated(_: HomeAssistant, entry: EmuOtaConfigEntry) -> None:
+    await entry.runtime_data.async_entry_updated()
+
+
+async def async_unload_entry(hass: HomeAssistant, entry: EmuOtaConfigEntry) -> bool:
+    """Stop; upgrades that are under way stay in storage and go on with the next setup."""
+    unloaded = await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
+    if unloaded:
+        await entry.runtime_data.async_stop()
+    return unloaded
+
+
+async def async_remove_entry(hass: HomeAssistant, entry: EmuOtaConfigEntry) -> None:
+    """Leave nothing behind."""
+    await EntryStorage(hass, entry.entry_id).async_remove()
+
+
+async def async_remove_config_entry_device(
+    hass: HomeAssistant, entry: EmuOtaConfigEntry, device: dr.DeviceEntry
+) -> bool:
+    """Let the device of an EMU be deleted that its EMS no longer names and that is not being upgraded."""
+    runtime = entry.runtime_data
+    for ems in runtime.systems.values():
+        coordinator = ems.coordinator
+        for device_id in tuple(coordinator.emus):
+            if emu_identifier(coordinator.uid, device_id) in device.identifiers:
+                if coordinator.names(device_id) or runtime.upgrades.current(coordinator.uid, device_id) is not None:
+                    return False
+                coordinator.forget(device_id)
+                return True
+    # An EMS goes with its subentry; anything else is a leftover.
+    return not any((DOMAIN, uid) in device.identifiers for uid in runtime.systems)

@@ -9,6 +9,7 @@ from .errors import CommandError
 from .topics import Direction, EmsAddress, Exchange
 
 _MD5 = re.compile(r"[0-9a-fA-F]{32}")
+_URL = re.compile(r"https?://[^\s\ud800-\udfff]+", re.IGNORECASE)  # halves of surrogate pairs are no JSON
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +47,7 @@ def order_upgrade(address: EmsAddress, stamp: Stamp, device_id: int, download_ur
     if not is_md5(md5):
         msg = "an MD5 has 32 hexadecimal digits"
         raise CommandError(msg)
-    if not download_url.startswith(("http://", "https://")):
+    if not _URL.fullmatch(download_url):
         msg = "an EMS downloads over http or https"
         raise CommandError(msg)
     data = {"download_url": download_url, "md5_code": md5}

@@ -77,6 +77,11 @@ SUCCESS_FLAG = 1
 COMPONENT_BITS = {component: SuccessBit[component.name] for component in Component}
 
 
+def known_code[Code: IntEnum](codes: type[Code], value: int) -> Code | int:
+    """Return the documented code of a value, or the value itself where the protocol has none."""
+    return codes(value) if value in codes else value
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """What the EMS says of one EMU (protocol: "Data").
@@ -104,16 +109,20 @@ class Report:
         return self.stage in ACTIVE_STAGES and self.status != EmuStatus.OFFLINE
 
     def over(self, before: Report | None) -> Report:
-        """Return this report with what it leaves untold filled in from the one before."""
+        """Return this report with what it leaves untold filled in from the one before.
+
+        Progress only within one stage of one component: it says nothing of the next.
+        """
         if before is None:
             return self
+        same_transfer = self.stage in {None, before.stage} and self.component in {None, before.component}
         return Report(
             device_id=self.device_id,
             status=self.status,
             success=before.success if self.success is None else self.success,
             component=before.component if self.component is None else self.component,
             stage=before.stage if self.stage is None else self.stage,
-            progress=before.progress if self.progress is None else self.progress,
+            progress=before.progress if self.progress is None and same_transfer else self.progress,
             version=before.version if self.version is None else self.version,
         )
 

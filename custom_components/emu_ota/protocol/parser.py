@@ -22,6 +22,7 @@ from .models import (
     UpgradeResult,
     VersionCommand,
     VersionResult,
+    known_code,
 )
 from .topics import Direction, Exchange, OtaTopic, parse_topic
 
@@ -95,7 +96,7 @@ def _envelope(body: Mapping[str, _Json]) -> Envelope:
     return Envelope(
         mid=_text(body.get("mid")),
         trace_id=_text(body.get("trace_id")),
-        timestamp=_integer(body.get("timestamp")),
+        timestamp=_timestamp(body.get("timestamp")),
         reply=_text(body.get("reply")),
     )
 
@@ -104,8 +105,8 @@ def _text(value: _Json) -> str | None:
     return value if isinstance(value, str) and 0 < len(value) <= MAX_STRING else None
 
 
-def _integer(value: _Json) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+def _timestamp(value: _Json) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
 def _version_result(envelope: Envelope, body: Mapping[str, _Json]) -> VersionResult:
@@ -171,7 +172,7 @@ def _report(value: _Json) -> Report:
         raise MalformedMessage(Malformation.BAD_REPORT, "emu_product_sn is no text, or too long a one")
     return Report(
         device_id=_required(data, "device_id"),
-        status=_code(EmuStatus, _required(data, "status")),
+        status=known_code(EmuStatus, _required(data, "status")),
         success=_optional(data, "emu_upgrade_success"),
         component=_optional_code(Component, data, "emu_upgrade_device"),
         stage=_optional_code(Stage, data, "emu_upgrade_status"),
@@ -199,11 +200,7 @@ def _optional(data: Mapping[str, _Json], key: str) -> int | None:
 
 def _optional_code[Code: IntEnum](codes: type[Code], data: Mapping[str, _Json], key: str) -> Code | int | None:
     value = _optional(data, key)
-    return None if value is None else _code(codes, value)
-
-
-def _code[Code: IntEnum](codes: type[Code], value: int) -> Code | int:
-    return codes(value) if value in codes else value
+    return None if value is None else known_code(codes, value)
 
 
 _READERS: Mapping[tuple[Exchange, Direction], Callable[[Envelope, Mapping[str, _Json]], Message]] = {

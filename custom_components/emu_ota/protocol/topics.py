@@ -15,6 +15,9 @@ _FEWEST_LEVELS = 5  # a prefix of one level, the uid, and the three fixed ones
 _REFUSED_CHARACTERS = frozenset("+#")
 # Control characters and halves of surrogate pairs: MQTT forbids or warns of them, and brokers hang up on them.
 _REFUSED_CATEGORIES = frozenset({"Cc", "Cs"})
+# So are the code points that Unicode keeps free of characters: two at the end of each plane, and this range.
+_NONCHARACTERS = range(0xFDD0, 0xFDF0)
+_LAST_TWO_OF_A_PLANE = 0xFFFE
 
 
 class Exchange(StrEnum):
@@ -69,12 +72,12 @@ def parse_topic(topic: str) -> OtaTopic | None:
 
 def tenant_prefix(tenant: str) -> str:
     """Return the prefix of the platform's own topics. Raises CommandError for what is no topic level."""
-    return f"v1/user/{_checked_level(tenant)}"
+    return _checked_prefix("v1/user", tenant)
 
 
 def product_key_prefix(product_key: str) -> str:
     """Return the prefix of user-defined topics. Raises CommandError for what is no topic level."""
-    return f"v1/wudun/{_checked_level(product_key)}"
+    return _checked_prefix("v1/wudun", product_key)
 
 
 def is_level(text: str) -> bool:
@@ -83,7 +86,7 @@ def is_level(text: str) -> bool:
         0 < len(text) <= MAX_LEVEL_LENGTH
         and _SEPARATOR not in text
         and not _REFUSED_CHARACTERS.intersection(text)
-        and not any(unicodedata.category(character) in _REFUSED_CATEGORIES for character in text)
+        and not any(map(_is_refused, text))
     )
 
 
@@ -92,8 +95,18 @@ def is_prefix(text: str) -> bool:
     return len(text) <= MAX_LEVEL_LENGTH and not text.startswith("$") and all(map(is_level, text.split(_SEPARATOR)))
 
 
-def _checked_level(text: str) -> str:
-    if not is_level(text):
-        msg = "not a topic level"
+def _is_refused(character: str) -> bool:
+    code_point = ord(character)
+    return (
+        unicodedata.category(character) in _REFUSED_CATEGORIES
+        or code_point in _NONCHARACTERS
+        or code_point & _LAST_TWO_OF_A_PLANE == _LAST_TWO_OF_A_PLANE
+    )
+
+
+def _checked_prefix(scheme: str, level: str) -> str:
+    prefix = f"{scheme}{_SEPARATOR}{level}"
+    if not is_level(level) or not is_prefix(prefix):
+        msg = "not a topic level, or too long a one"
         raise CommandError(msg)
-    return text
+    return prefix

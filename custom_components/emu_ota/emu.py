@@ -1,0 +1,89 @@
+"""One EMU as its entities see it: what is known of it, and what is happening to it."""
+
+from dataclasses import dataclass
+
+from .coordinator import EmsCoordinator
+from .protocol.models import Component, EmuStatus, Report, Stage
+from .protocol.upgrade import Phase, Upgrade
+from .upgrades import Upgrades
+
+STAGE_IDLE = "idle"
+STAGES = (
+    STAGE_IDLE,
+    "queued",
+    "ordered",
+    *(stage.name.lower() for stage in Stage),
+    "restarting",
+)
+"""What the upgrade stage can be: the phases before and after the EMU's own stages, and those."""
+
+
+@dataclass(frozen=True, slots=True)
+class Emu:
+    """One EMU. Everything is derived at the moment it is asked for."""
+
+    coordinator: EmsCoordinator
+    upgrades: Upgrades
+    device_id: int
+
+    @property
+    def report(self) -> Report:
+        """What is known of it, each figure as it was last told."""
+        return self.coordinator.emus[self.device_id]
+
+    @property
+    def upgrade(self) -> Upgrade | None:
+        """Its upgrade that has no outcome yet."""
+        return self.upgrades.current(self.coordinator.uid, self.device_id)
+
+    @property
+    def last_upgrade(self) -> Upgrade | None:
+        """Its newest upgrade that has an outcome."""
+        return self.upgrades.history.last(self.coordinator.uid, self.device_id)
+
+    @property
+    def busy(self) -> bool:
+        """Whether an upgrade is queued or at work, whoever ordered it."""
+        return self.upgrade is not None or self.device_id in self.coordinator.busy
+
+    @property
+    def status(self) -> str | None:
+        """Its status; None for a code that is not known."""
+        status = self.report.status
+        return status.name.lower() if isinstance(status, EmuStatus) else None
+
+    @property
+    def stage(self) -> str | None:
+        """One of STAGES; None for a code that is not known."""
+        upgrade = self.upgrade
+        if upgrade is not None and upgrade.phase is not Phase.UPGRADING:
+            return upgrade.phase.value
+        told = self._told()
+        if upgrade is not None and told is None:  # handed over, but the EMU has not said anything about it yet
+            return Phase.ORDERED.value
+        stage = self.report.stage if told is None else told.stage
+        if stage is not None and not isinstance(stage, Stage):
+            return None
+        if told is None:
+            return STAGE_IDLE
+        return None if stage is None else stage.name.lower()
+
+    @property
+    def component(self) -> str | None:
+        """The component that is being upgraded; None at rest, and for a code that is not known."""
+        told = self._told()
+        component = None if told is None else told.component
+        return component.name.lower() if isinstance(component, Component) else None
+
+    @property
+    def progress(self) -> int | None:
+        """Per cent of the current component's transfer; None outside it."""
+        told = self._told()
+        return told.progress if told is not None and told.stage == Stage.TRANSFERRING else None
+
+    def _told(self) -> Report | None:
+        """Return the report whose figures are about an upgrade at work; None when there is none."""
+        upgrade = self.upgrade
+        if upgrade is None:
+            return self.report if self.device_id in self.coordinator.busy else None
+        return upgrade.report if upgrade.phase is Phase.UPGRADING and upgrade.news else None

@@ -1,0 +1,100 @@
+"""What the entities of an EMS and of an EMU have in common."""
+
+from collections.abc import Hashable
+from typing import Final, override
+
+from homeassistant.core import callback
+from homeassistant.helpers.device_registry import DeviceInfo
+from homeassistant.helpers.entity import Entity
+
+from .const import DOMAIN
+from .emu import Emu
+from .runtime import Ems, Runtime, emu_identifier, emu_name
+
+PROGRESS_INTERVAL: Final = 10.0
+"""Seconds between states that differ in nothing but progress: each is a row in the recorder."""
+
+
+class EmsEntity(Entity):
+    """An entity of an EMS. It is available while the EMS answers."""
+
+    _attr_has_entity_name = True
+    _attr_should_poll = False
+
+    def __init__(self, ems: Ems, key: str) -> None:
+        """Belong to the EMS's device."""
+        self.coordinator = ems.coordinator
+        self._attr_translation_key = key
+        self._attr_unique_id = f"{ems.coordinator.uid}_{key}"
+        self._attr_device_info = DeviceInfo(identifiers={(DOMAIN, ems.coordinator.uid)})
+
+    @property
+    @override
+    def available(self) -> bool:
+        return self.coordinator.available
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        await super().async_added_to_hass()
+        self.async_on_remove(self.coordinator.watch_ems(self.async_write_ha_state))
+
+
+class EmuEntity(Entity):
+    """An entity of an EMU. It writes its state when something of it changed, and only then."""
+
+    _attr_has_entity_name = True
+    _attr_should_poll = False
+
+    def __init__(self, runtime: Runtime, ems: Ems, device_id: int, key: str) -> None:
+        """Belong to the EMU's device."""
+        coordinator = ems.coordinator
+        self.emu = Emu(coordinator, runtime.upgrades, device_id)
+        self._attr_translation_key = key
+        self._attr_unique_id = f"{coordinator.uid}_{device_id}_{key}"
+        self._attr_device_info = DeviceInfo(
+            identifiers={emu_identifier(coordinator.uid, device_id)},
+            name=emu_name(coordinator.name, device_id),
+            model="EMU",
+            sw_version=self.emu.report.version,
+            via_device_id=ems.registry_id,
+        )
+        self._shown: Hashable = None
+        self._shown_progress: int | None = None
+        self._shown_at = 0.0
+
+    @property
+    @override
+    def available(self) -> bool:
+        return self.emu.coordinator.available
+
+    def _view(self) -> Hashable:
+        """Return all that the state is made of, but for progress."""
+        raise NotImplementedError
+
+    def _progress(self) -> int | None:
+        """Return the progress that the state shows, in per cent."""
+        return None
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        await super().async_added_to_hass()
+        coordinator = self.emu.coordinator
+        self._note_shown()
+        self.async_on_remove(coordinator.watch_emu(self.emu.device_id, self._emu_changed))
+
+    @callback
+    def _emu_changed(self) -> None:
+        if self._anything_to_show():
+            self._note_shown()
+            self.async_write_ha_state()
+
+    def _anything_to_show(self) -> bool:
+        progress = self._progress()
+        if (self.available, self._view(), progress is None) != self._shown:
+            return True
+        return progress != self._shown_progress and self.hass.loop.time() - self._shown_at >= PROGRESS_INTERVAL
+
+    def _note_shown(self) -> None:
+        self._shown_progress = self._progress()
+        self._shown = self.available, self._view(), self._shown_progress is None
+        self._shown_at = self.hass.loop.time()

@@ -1,0 +1,1 @@
+"""Which releases there are, and where their bytes are."""

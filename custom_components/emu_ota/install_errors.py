@@ -1,0 +1,35 @@
+"""What a user is told when an upgrade cannot be asked for, or did not succeed: translated, with cause and remedy."""
+
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+
+from .announcements import to_version
+from .const import DOMAIN
+from .protocol.upgrade import Outcome, Upgrade
+
+
+def invalid_request(key: str, **placeholders: str) -> ServiceValidationError:
+    """Return the error for a request that the user can put right."""
+    return ServiceValidationError(translation_domain=DOMAIN, translation_key=key, translation_placeholders=placeholders)
+
+
+def upgrade_interrupted(name: str) -> HomeAssistantError:
+    """Return the error for an upgrade that nobody watches any more, though it goes on."""
+    return HomeAssistantError(
+        translation_domain=DOMAIN, translation_key="upgrade_interrupted", translation_placeholders={"name": name}
+    )
+
+
+def raise_for_outcome(upgrade: Upgrade, name: str) -> None:
+    """Raise for every outcome but a success. Raises HomeAssistantError."""
+    if upgrade.outcome is Outcome.SUCCEEDED:
+        return
+    cause = upgrade.reason or upgrade.outcome or Outcome.FAILED
+    raise HomeAssistantError(
+        translation_domain=DOMAIN,
+        translation_key=f"upgrade_{cause.value}",
+        translation_placeholders={
+            "name": name,
+            "version": upgrade.order.version or "?",
+            "read_version": to_version(upgrade) or "?",
+        },
+    )

@@ -1,0 +1,212 @@
+"""What a loaded config entry consists of, and how its subentries come and go in place."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from homeassistant.config_entries import ConfigEntry, ConfigSubentry
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers.entity import Entity
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+from .const import (
+    CONF_DEVICE_UID,
+    CONF_DOWNLOAD_URL,
+    CONF_MAX_PARALLEL,
+    CONF_MD5,
+    CONF_PREFIX,
+    CONF_QUEUE_TIMEOUT,
+    CONF_RELEASE_NOTES,
+    CONF_RELEASE_URL,
+    CONF_SIZE,
+    CONF_VERSION,
+    DEFAULT_MAX_PARALLEL,
+    DEFAULT_QUEUE_TIMEOUT,
+    DOMAIN,
+    SUBENTRY_EMS,
+    SUBENTRY_FIRMWARE,
+)
+from .coordinator import EmsCoordinator
+from .firmware.library import FirmwareLibrary
+from .firmware.release import Release
+from .protocol.topics import EmsAddress
+from .storage import EntryStorage, StoredEms
+from .transport import Transport
+from .upgrade_queue import Limits
+from .upgrades import Upgrades
+
+type EmuOtaConfigEntry = ConfigEntry[Runtime]
+
+
+@dataclass(slots=True)
+class Ems:
+    """One EMS of an entry: its subentry, its coordinator, its device."""
+
+    subentry_id: str
+    coordinator: EmsCoordinator
+    registry_id: str
+    """Of its device in Home Assistant's registry."""
+
+
+@dataclass(frozen=True, slots=True)
+class EntityFactory:
+    """How one platform makes entities."""
+
+    add: AddConfigEntryEntitiesCallback
+    of_ems: Callable[[Ems], Iterable[Entity]]
+    of_emu: Callable[[Ems, int], Iterable[Entity]]
+
+
+class Runtime:
+    """A loaded config entry."""
+
+    def __init__(self, hass: HomeAssistant, entry: EmuOtaConfigEntry, transport: Transport) -> None:
+        """Put the parts together; nothing runs yet."""
+        self.transport = transport
+        self.library = FirmwareLibrary()
+        self.systems: dict[str, Ems] = {}
+        """The EMSs by uid."""
+        self._hass = hass
+        self._entry = entry
+        self._storage = EntryStorage(hass, entry.entry_id)
+        self._stored: dict[str, StoredEms] = {}
+        self._coordinators: dict[str, EmsCoordinator] = {}
+        self._factories: list[EntityFactory] = []
+        self.upgrades = Upgrades(hass, self._storage, self._coordinators, _limits(entry))
+
+    async def async_load(self) -> None:
+        """Read what is stored, and hear every EMS as soon as the transport starts. Raises NotAuthorized."""
+        self._stored = await self._storage.async_load_known()
+        await self.upgrades.async_load()
+        self.library.replace(_releases(self._entry))
+        for subentry in self._entry.get_subentries_of_type(SUBENTRY_EMS):
+            await self._async_add_ems(subentry)
+        self._entry.async_on_unload(self.transport.watch_connection(self.upgrades.connection_changed))
+
+    async def async_start(self) -> None:
+        """Ask every EMS for the first time."""
+        for ems in tuple(self.systems.values()):
+            await ems.coordinator.async_ask_versions()
+
+    async def async_stop(self) -> None:
+        """Stop everything, and write what is known."""
+        for ems in self.systems.values():
+            ems.coordinator.stop()
+        await self.upgrades.async_stop()
+        await self._storage.async_save_known(self._known())
+        await self.transport.async_stop()
+
+    @callback
+    def add_platform(self, factory: EntityFactory) -> None:
+        """Let a platform make its entities, of what is known now and of what appears later."""
+        self._factories.append(factory)
+        for ems in self.systems.values():
+            self._add_entities((factory,), ems, ems.coordinator.emus, with_ems=True)
+
+    async def async_entry_updated(self) -> None:
+        """Take over changed subentries and options in place: no reload, no upgrade disturbed."""
+        limits = _limits(self._entry)
+        self.upgrades.limits.max_parallel = limits.max_parallel
+        self.upgrades.limits.queue_timeout = limits.queue_timeout
+        if self.library.replace(_releases(self._entry)):
+            for ems in self.systems.values():
+                for device_id in ems.coordinator.emus:
+                    ems.coordinator.notify_emu(device_id)
+        subentries = {subentry.subentry_id: subentry for subentry in self._entry.get_subentries_of_type(SUBENTRY_EMS)}
+        for ems in tuple(self.systems.values()):
+            if ems.subentry_id not in subentries:
+                self._remove_ems(ems)
+            elif (name := subentries.pop(ems.subentry_id).title) != ems.coordinator.name:
+                self._rename_ems(ems, name)
+        for subentry in subentries.values():
+            ems = await self._async_add_ems(subentry)
+            self._add_entities(self._factories, ems, ems.coordinator.emus, with_ems=True)
+            await ems.coordinator.async_ask_versions()
+
+    async def _async_add_ems(self, subentry: ConfigSubentry) -> Ems:
+        uid = subentry.data[CONF_DEVICE_UID]
+        coordinator = EmsCoordinator(
+            self._hass,
+            self.transport,
+            address=EmsAddress(self._entry.data[CONF_PREFIX], uid),
+            name=subentry.title,
+            stored=self._stored.get(uid, StoredEms()),
+            changed=lambda: self._storage.save_known_later(self._known),
+        )
+        device = dr.async_get(self._hass).async_get_or_create(
+            config_entry_id=self._entry.entry_id,
+            config_subentry_id=subentry.subentry_id,
+            identifiers={(DOMAIN, uid)},
+            name=subentry.title,
+            model="EMS",
+        )
+        ems = Ems(subentry.subentry_id, coordinator, device.id)
+        coordinator.handle_new_emus = lambda device_ids: self._add_entities(self._factories, ems, device_ids)
+        self.systems[uid] = ems
+        self._coordinators[uid] = coordinator
+        self.upgrades.adopt(coordinator)
+        await coordinator.async_subscribe()
+        return ems
+
+    def _remove_ems(self, ems: Ems) -> None:
+        uid = ems.coordinator.uid
+        ems.coordinator.stop()
+        self.upgrades.abandon(uid)
+        for known in (self.systems, self._coordinators, self._stored):
+            known.pop(uid, None)
+        self._storage.save_known_later(self._known)
+
+    def _rename_ems(self, ems: Ems, name: str) -> None:
+        ems.coordinator.name = name
+        registry = dr.async_get(self._hass)
+        registry.async_update_device(ems.registry_id, name=name)
+        for device_id in ems.coordinator.emus:
+            device = registry.async_get_device_by_identifier(
+                emu_identifier(ems.coordinator.uid, device_id), self._entry.entry_id
+            )
+            if device is not None:
+                registry.async_update_device(device.id, name=emu_name(name, device_id))
+
+    def _add_entities(
+        self, factories: Iterable[EntityFactory], ems: Ems, device_ids: Iterable[int], *, with_ems: bool = False
+    ) -> None:
+        emus = tuple(device_ids)
+        for factory in factories:
+            entities = [*factory.of_ems(ems)] if with_ems else []
+            entities += [entity for device_id in emus for entity in factory.of_emu(ems, device_id)]
+            if entities:
+                factory.add(entities, config_subentry_id=ems.subentry_id)
+
+    def _known(self) -> dict[str, StoredEms]:
+        return {uid: coordinator.stored() for uid, coordinator in self._coordinators.items()}
+
+
+def emu_identifier(uid: str, device_id: int) -> tuple[str, str]:
+    """Return the identifier of an EMU's device."""
+    return DOMAIN, f"{uid}_{device_id}"
+
+
+def emu_name(ems_name: str, device_id: int) -> str:
+    """Return the name of an EMU's device."""
+    return f"{ems_name} EMU {device_id}"
+
+
+def _limits(entry: EmuOtaConfigEntry) -> Limits:
+    return Limits(
+        max_parallel=entry.options.get(CONF_MAX_PARALLEL, DEFAULT_MAX_PARALLEL),
+        queue_timeout=entry.options.get(CONF_QUEUE_TIMEOUT, DEFAULT_QUEUE_TIMEOUT) * 60,
+    )
+
+
+def _releases(entry: EmuOtaConfigEntry) -> list[Release]:
+    return [
+        Release(
+            version=subentry.data[CONF_VERSION],
+            download_url=subentry.data[CONF_DOWNLOAD_URL],
+            md5=subentry.data[CONF_MD5],
+            size=subentry.data.get(CONF_SIZE),
+            notes=subentry.data.get(CONF_RELEASE_NOTES),
+            url=subentry.data.get(CONF_RELEASE_URL),
+        )
+        for subentry in entry.get_subentries_of_type(SUBENTRY_FIRMWARE)
+    ]

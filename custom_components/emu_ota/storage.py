@@ -1,0 +1,176 @@
+"""What survives a restart: what is known of each EMS, the upgrades under way, and their history."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Final, TypedDict, cast
+
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.storage import Store
+from homeassistant.util import dt as dt_util
+
+from .const import DOMAIN, LOGGER
+from .protocol.models import Component, EmuStatus, Report, Stage, known_code
+from .protocol.upgrade import Order, Outcome, Phase, Reason, Step, Upgrade
+
+STORAGE_VERSION: Final = 1
+SAVE_DELAY: Final = 30
+"""Seconds. What is known of an EMS is told again by the EMS, so writing it may wait."""
+HISTORY_LENGTH: Final = 1000
+"""Upgrades kept per entry: years of a site, some months of a fleet, and still a small file."""
+
+# What JSON holds. Values are as deep as a report in an upgrade, so they are told apart where they are read.
+type _Record = dict[str, object]
+
+
+@dataclass(slots=True, kw_only=True)
+class StoredEms:
+    """What is known of one EMS."""
+
+    bit_field: bool = False
+    answering: bool = False
+    emus: dict[int, Report] = field(default_factory=dict)
+
+
+class _Known(TypedDict):
+    systems: dict[str, _Record]
+
+
+class _Upgrades(TypedDict):
+    saved_at: float
+    upgrades: list[_Record]
+
+
+class EntryStorage:
+    """The storage of one config entry. A corrupt file costs what was in it, never the start."""
+
+    def __init__(self, hass: HomeAssistant, entry_id: str) -> None:
+        """Name the files; nothing is read yet."""
+        self._known = Store[_Known](hass, STORAGE_VERSION, f"{DOMAIN}.{entry_id}.known")
+        self._active = Store[_Upgrades](hass, STORAGE_VERSION, f"{DOMAIN}.{entry_id}.upgrades")
+        self._history = Store[_Upgrades](hass, STORAGE_VERSION, f"{DOMAIN}.{entry_id}.history")
+
+    async def async_load_known(self) -> dict[str, StoredEms]:
+        """Return what was known of each EMS, by uid."""
+        stored = await self._known.async_load()
+        return {} if stored is None else _read(stored["systems"].items(), _ems_from_record)
+
+    def save_known_later(self, systems: Callable[[], Mapping[str, StoredEms]]) -> None:
+        """Have what is known of the EMSs written soon."""
+        self._known.async_delay_save(lambda: _known_record(systems()), SAVE_DELAY)
+
+    async def async_save_known(self, systems: Mapping[str, StoredEms]) -> None:
+        """Write what is known of the EMSs now."""
+        await self._known.async_save(_known_record(systems))
+
+    async def async_load_upgrades(self) -> list[Upgrade]:
+        """Return the upgrades under way, in order; one that a crash caught counts as suspended since the last write."""
+        stored = await self._active.async_load()
+        if stored is None:
+            return []
+        saved_at = float(stored["saved_at"])
+        return _read_list(stored["upgrades"], lambda record: _upgrade_from_record(record, saved_at))
+
+    async def async_save_upgrades(self, upgrades: Iterable[Upgrade]) -> None:
+        """Write the upgrades under way; when this returns they survive."""
+        await self._active.async_save(_upgrades_record(upgrades))
+
+    async def async_load_history(self) -> list[Upgrade]:
+        """Return the upgrades that have ended, oldest first."""
+        stored = await self._history.async_load()
+        return (
+            [] if stored is None else _read_list(stored["upgrades"], lambda record: _upgrade_from_record(record, None))
+        )
+
+    async def async_save_history(self, upgrades: Iterable[Upgrade]) -> None:
+        """Write the history."""
+        await self._history.async_save(_upgrades_record(upgrades))
+
+    async def async_remove(self) -> None:
+        """Leave nothing behind."""
+        for store in (self._known, self._active, self._history):
+            await store.async_remove()
+
+
+def _read[Key, Value](records: Iterable[tuple[Key, _Record]], read: Callable[[_Record], Value]) -> dict[Key, Value]:
+    values: dict[Key, Value] = {}
+    for key, record in records:
+        try:
+            values[key] = read(record)
+        except KeyError, TypeError, ValueError:
+            LOGGER.warning("What was stored of one EMS cannot be read; it is asked anew")
+    return values
+
+
+def _read_list[Value](records: Iterable[_Record], read: Callable[[_Record], Value]) -> list[Value]:
+    values: list[Value] = []
+    for record in records:
+        try:
+            values.append(read(record))
+        except KeyError, TypeError, ValueError:
+            LOGGER.warning("One stored upgrade cannot be read; it is left out")
+    return values
+
+
+def _known_record(systems: Mapping[str, StoredEms]) -> _Known:
+    return {
+        "systems": {
+            uid: {
+                "bit_field": ems.bit_field,
+                "answering": ems.answering,
+                "emus": [asdict(report) for report in ems.emus.values()],
+            }
+            for uid, ems in systems.items()
+        }
+    }
+
+
+def _ems_from_record(record: _Record) -> StoredEms:
+    reports = [_report_from_record(emu) for emu in cast("list[_Record]", record["emus"])]
+    return StoredEms(
+        bit_field=bool(record["bit_field"]),
+        answering=bool(record["answering"]),
+        emus={report.device_id: report for report in reports},
+    )
+
+
+def _report_from_record(record: _Record) -> Report:
+    values = cast("dict[str, int | None]", record)
+    status, component, stage = values["status"], values["component"], values["stage"]
+    if status is None or values["device_id"] is None:
+        raise ValueError("a report without a device or a status")
+    return Report(
+        device_id=values["device_id"],
+        status=known_code(EmuStatus, status),
+        success=values["success"],
+        component=None if component is None else known_code(Component, component),
+        stage=None if stage is None else known_code(Stage, stage),
+        progress=values["progress"],
+        version=cast("str | None", record["version"]),
+    )
+
+
+def _upgrades_record(upgrades: Iterable[Upgrade]) -> _Upgrades:
+    return {"saved_at": dt_util.utcnow().timestamp(), "upgrades": [asdict(upgrade) for upgrade in upgrades]}
+
+
+def _upgrade_from_record(record: _Record, saved_at: float | None) -> Upgrade:
+    """Return a stored upgrade; `saved_at` is when it was last known to be under way, None for the history."""
+    order = Order(**cast("dict[str, str]", record["order"]))  # type: ignore[arg-type]  # as written by asdict
+    steps = cast("list[_Record]", record["steps"])
+    reports = {
+        key: None if record[key] is None else _report_from_record(cast("_Record", record[key]))
+        for key in ("baseline", "report")
+    }
+    read: _Record = {
+        **record,
+        **reports,
+        "order": order,
+        "phase": Phase(cast("str", record["phase"])),
+        "steps": tuple(Step(phase=Phase(cast("str", step["phase"])), at=cast("float", step["at"])) for step in steps),
+        "not_ready": None if record["not_ready"] is None else Reason(cast("str", record["not_ready"])),
+        "outcome": None if record["outcome"] is None else Outcome(cast("str", record["outcome"])),
+        "reason": None if record["reason"] is None else Reason(cast("str", record["reason"])),
+    }
+    if saved_at is not None and read["suspended_at"] is None:
+        read["suspended_at"] = saved_at
+    return Upgrade(**read)  # type: ignore[arg-type]  # as written by asdict, with its values read back

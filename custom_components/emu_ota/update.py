@@ -1,0 +1,184 @@
+"""The firmware of an EMU: what is installed, what is newer, and installing it."""
+
+from asyncio import shield
+from collections.abc import Hashable
+from typing import Any, override
+
+from homeassistant.components.update import UpdateDeviceClass, UpdateEntity, UpdateEntityFeature
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+from .entity import EmuEntity
+from .firmware.release import Release
+from .install_errors import invalid_request, raise_for_outcome, upgrade_interrupted
+from .protocol.commands import is_md5
+from .protocol.upgrade import Order, Phase
+from .protocol.version import MAX_VERSION_LENGTH, is_newer
+from .runtime import Ems, EmuOtaConfigEntry, EntityFactory, Runtime
+from .upgrades import UpgradeInterrupted
+
+# Each install waits for its outcome; who goes first is the queue's to say, where it can be seen and cancelled.
+PARALLEL_UPDATES = 0
+
+MAX_URL_LENGTH = 255
+"""Of a download URL in an order: the longest string that the protocol's limits allow."""
+
+
+async def async_setup_entry(
+    hass: HomeAssistant, entry: EmuOtaConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
+) -> None:
+    """Make the update entity of every EMU, now and later."""
+    runtime = entry.runtime_data
+    runtime.add_platform(
+        EntityFactory(
+            add=async_add_entities,
+            of_ems=lambda _ems: [],
+            of_emu=lambda ems, device_id: [EmuFirmware(runtime, ems, device_id)],
+        )
+    )
+
+
+class EmuFirmware(EmuEntity, UpdateEntity):
+    """The firmware of an EMU: a view of its reports, the library, and its upgrade."""
+
+    _attr_device_class = UpdateDeviceClass.FIRMWARE
+    _attr_supported_features = (
+        UpdateEntityFeature.INSTALL
+        | UpdateEntityFeature.SPECIFIC_VERSION
+        | UpdateEntityFeature.PROGRESS
+        | UpdateEntityFeature.RELEASE_NOTES
+    )
+
+    def __init__(self, runtime: Runtime, ems: Ems, device_id: int) -> None:
+        """Look at an EMU."""
+        super().__init__(runtime, ems, device_id, "firmware")
+        self._library = runtime.library
+
+    @property
+    @override
+    def available(self) -> bool:
+        # Actions on unavailable entities are skipped in silence, so it stays while the EMS is away.
+        return self.emu.report.version is not None
+
+    @property
+    @override
+    def installed_version(self) -> str | None:
+        return self.emu.report.version
+
+    @property
+    @override
+    def latest_version(self) -> str | None:
+        installed, release = self.installed_version, self._release()
+        return installed if release is None else release.version
+
+    @property
+    @override
+    def in_progress(self) -> bool:
+        return self.emu.busy
+
+    @property
+    @override
+    def update_percentage(self) -> int | None:
+        return self._progress()
+
+    @property
+    @override
+    def release_url(self) -> str | None:
+        release = self._release()
+        return None if release is None else release.url
+
+    @override
+    async def async_release_notes(self) -> str | None:
+        release = self._release()
+        return None if release is None else release.notes
+
+    @override
+    def version_is_newer(self, latest_version: str, installed_version: str) -> bool:
+        return is_newer(latest_version, installed_version)
+
+    def _release(self) -> Release | None:
+        """Return the release that `latest_version` is about."""
+        installed = self.installed_version
+        if installed is None:
+            return None
+        return self._library.update_for(installed) or self._library.get(installed)
+
+    @override
+    def _view(self) -> Hashable:
+        release = self._release()
+        return self.installed_version, self.in_progress, self.emu.component, release
+
+    @override
+    def _progress(self) -> int | None:
+        return self.emu.progress
+
+    @override
+    def _emu_changed(self) -> None:
+        super()._emu_changed()
+        device, version = self.device_entry, self.installed_version
+        if isinstance(device, dr.DeviceEntry) and device.sw_version != version:
+            dr.async_get(self.hass).async_update_device(device.id, sw_version=version)
+
+    @override
+    async def async_install(self, version: str | None, backup: bool, **kwargs: Any) -> None:
+        """Install a release and wait for the outcome; anything but a success is raised."""
+        await self._async_upgrade(self._release_to_install(version).order, named=version is not None)
+
+    def _release_to_install(self, version: str | None) -> Release:
+        installed = self.installed_version or ""
+        if version is None:
+            newest = self._library.update_for(installed)
+            if newest is None:
+                raise invalid_request("no_newer_release", name=self._name(), installed=installed)
+            return newest
+        release = self._library.get(version)
+        if release is None:
+            known = ", ".join(each.version for each in self._library.fitting(installed)) or "-"
+            raise invalid_request("unknown_version", name=self._name(), version=version, known=known)
+        if not release.fits(installed):
+            raise invalid_request("wrong_product", name=self._name(), version=version, installed=installed)
+        return release
+
+    async def async_upgrade(self, download_url: str, md5: str, version: str | None = None) -> None:
+        """Install what is behind a link (the action `emu_ota.upgrade`) and wait for the outcome."""
+        if not download_url.startswith(("http://", "https://")) or len(download_url) > MAX_URL_LENGTH:
+            raise invalid_request("invalid_url", url=download_url)
+        if not is_md5(md5):
+            raise invalid_request("invalid_md5", md5=md5)
+        if version is not None and not 0 < len(version) <= MAX_VERSION_LENGTH:
+            raise invalid_request("invalid_version", version=version)
+        order = Order(version=version, download_url=download_url, md5=md5.lower())
+        await self._async_upgrade(order, named=True)
+
+    async def async_cancel(self) -> None:
+        """Take this EMU's upgrade out of the queue (the action `emu_ota.cancel`)."""
+        upgrade = self.emu.upgrade
+        if upgrade is None:
+            raise invalid_request("nothing_to_cancel", name=self._name())
+        if upgrade.phase is not Phase.QUEUED:
+            raise invalid_request("too_late_to_cancel", name=self._name())
+        self.emu.upgrades.cancel(upgrade)
+
+    async def _async_upgrade(self, order: Order, *, named: bool) -> None:
+        if self.emu.busy:
+            raise invalid_request("already_upgrading", name=self._name())
+        by_user = self._context is not None and self._context.user_id is not None
+        upgrades = self.emu.upgrades
+        upgrade = upgrades.request(self.emu.coordinator.uid, self.emu.device_id, order, named=named, by_user=by_user)
+        name = self._name()
+        try:
+            # The upgrade goes on whatever becomes of the one who asked for it.
+            ended = await shield(upgrades.async_wait(upgrade.id))
+        except UpgradeInterrupted as err:
+            raise upgrade_interrupted(name) from err
+        raise_for_outcome(ended, name)
+
+    def _name(self) -> str:
+        return emu_display_name(self)
+
+
+def emu_display_name(entity: EmuFirmware) -> str:
+    """Return what the user calls the EMU."""
+    device = entity.device_entry
+    return "EMU" if device is None else device.name_by_user or device.name or "EMU"

@@ -1,0 +1,367 @@
+"""Runs the upgrades of one config entry: queue, effects, deadlines, persistence, history."""
+
+from asyncio import Future
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import uuid4
+
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.helpers.event import async_call_later
+from homeassistant.util import dt as dt_util
+
+from .announcements import Announcements
+from .asking import ASK_AGAIN, ASK_INTERVAL, ASK_RESTARTING, ASK_UPGRADING
+from .const import LOGGER
+from .coordinator import AskEnded, EmsCoordinator, EmsEvent, EmuReported, ForeignOrder, OrderAnswered
+from .history import History
+from .protocol.commands import Command
+from .protocol.upgrade import Answered, Begin, Event, Happened, Order, Phase, Reported, Step, Upgrade
+from .protocol.upgrade_machine import Effect, advance
+from .storage import EntryStorage
+from .transport import NotSent, TransportError
+from .upgrade_queue import HOLD, Limits, next_move
+
+TICK_RUNNING: Final = 5.0
+"""Seconds between questions for the progress of a running upgrade."""
+TICK_QUEUED: Final = 30.0
+"""Seconds between looks at a queue in which nothing happens by itself."""
+
+
+class UpgradeInterrupted(Exception):
+    """The integration stops watching an upgrade that somebody waits for; the upgrade itself goes on."""
+
+
+class Upgrades:
+    """The upgrades of one config entry. Everything runs in the event loop."""
+
+    def __init__(
+        self, hass: HomeAssistant, storage: EntryStorage, systems: dict[str, EmsCoordinator], limits: Limits
+    ) -> None:
+        """Know the EMSs by uid; `systems` stays the caller's and changes with the subentries."""
+        self.limits = limits
+        self.announcements = Announcements()
+        self.history = History(storage)
+        self._hass = hass
+        self._storage = storage
+        self._systems = systems
+        self._active: dict[str, Upgrade] = {}
+        self._orders: dict[str, Command] = {}
+        self._waiting: dict[str, list[Future[Upgrade]]] = {}
+        self._held: set[str] = set()
+        self._timer: CALLBACK_TYPE | None = None
+        self._timer_seconds: float | None = None
+        self._stopped = False
+
+    async def async_load(self) -> None:
+        """Take up what was under way; it goes on once its EMS was asked."""
+        await self.history.async_load()
+        for upgrade in await self._storage.async_load_upgrades():
+            if self.history.get(upgrade.id) is None:  # else a crash came between the two writes of an ending
+                self._active[upgrade.id] = upgrade
+        now = dt_util.utcnow().timestamp()
+        for upgrade in self.history.newest():
+            if upgrade.by_deadline and upgrade.ended_at is not None and now - upgrade.ended_at < HOLD:
+                self._held.add(upgrade.uid)
+
+    async def async_stop(self) -> None:
+        """Stop watching, and write where each upgrade stands. Those who wait get UpgradeInterrupted."""
+        self._stopped = True
+        self._cancel_timer()
+        self._advance_all(Happened.SUSPENDED)
+        for future in (future for futures in self._waiting.values() for future in futures if not future.done()):
+            future.set_exception(UpgradeInterrupted)
+        await self._storage.async_save_upgrades(self._active.values())
+
+    # What is known
+
+    @property
+    def active(self) -> Iterable[Upgrade]:
+        """The upgrades that have no outcome yet, in the order they were asked for."""
+        return self._active.values()
+
+    def current(self, uid: str, device_id: int) -> Upgrade | None:
+        """Return the upgrade of an EMU that has no outcome yet."""
+        return next((each for each in self._active.values() if (each.uid, each.device_id) == (uid, device_id)), None)
+
+    # What users do
+
+    @callback
+    def request(self, uid: str, device_id: int, order: Order, *, named: bool, by_user: bool) -> Upgrade:
+        """Queue an upgrade of an EMU that has none. It is written at once and ordered when its turn comes."""
+        now = dt_util.utcnow().timestamp()
+        emu = self._systems[uid].emus.get(device_id)
+        upgrade = Upgrade(
+            id=uuid4().hex,
+            uid=uid,
+            device_id=device_id,
+            order=order,
+            named=named,
+            by_user=by_user,
+            from_version=None if emu is None else emu.version,
+            since=now,
+            steps=(Step(phase=Phase.QUEUED, at=now),),
+        )
+        self._active[upgrade.id] = upgrade
+        self.announcements.tell_step(upgrade, "queued")
+        self._save()
+        self._systems[uid].notify_emu(device_id)
+        self._set_pace(uid)
+        self._pump()
+        return upgrade
+
+    @callback
+    def cancel(self, upgrade: Upgrade) -> None:
+        """Take an upgrade out of the queue. Raises IllegalEvent when it is ordered already."""
+        self._advance(upgrade, Happened.CANCEL)
+        self._pump()
+
+    async def async_wait(self, upgrade_id: str) -> Upgrade:
+        """Return an upgrade when it has its outcome. Raises UpgradeInterrupted when nobody watches it any more."""
+        ended = self.history.get(upgrade_id)
+        if ended is not None:
+            return ended
+        future: Future[Upgrade] = self._hass.loop.create_future()
+        self._waiting.setdefault(upgrade_id, []).append(future)
+        return await future
+
+    # What EMSs do
+
+    def adopt(self, coordinator: EmsCoordinator) -> None:
+        """Hear an EMS, and go on with what it has under way."""
+        coordinator.handle_event = lambda event: self._handle(coordinator, event)
+        self._set_pace(coordinator.uid)
+
+    @callback
+    def abandon(self, uid: str) -> None:
+        """End the upgrades of an EMS that was taken out of Home Assistant."""
+        for upgrade in tuple(self._of(uid)):
+            self._advance(upgrade, Happened.REMOVED)
+        self._held.discard(uid)
+        self._pump()
+
+    @callback
+    def connection_changed(self, connected: bool) -> None:  # noqa: FBT001 - a callback's one value
+        """Stop the clocks while the broker cannot be reached; each EMS's first answer after that starts them again."""
+        if not connected and not self._stopped:
+            self._advance_all(Happened.SUSPENDED)
+
+    @callback
+    def _handle(self, coordinator: EmsCoordinator, event: EmsEvent) -> None:
+        uid = coordinator.uid
+        match event:
+            case EmuReported():
+                self._handle_report(coordinator, event)
+            case OrderAnswered(device_id, status, reply):
+                upgrade = self.current(uid, device_id)
+                if upgrade is not None and upgrade.running and reply in {None, upgrade.mid}:
+                    self._advance(upgrade, Answered(status))
+            case ForeignOrder(device_id, mid):
+                self._handle_foreign_order(coordinator, device_id, mid)
+            case AskEnded():
+                for upgrade in tuple(self._of(uid)):
+                    self._advance(upgrade, Happened.RESUMED)
+                    if not event.answering:
+                        self._advance(upgrade, Happened.SILENCE)
+                self._release(coordinator, answered=event.answered)
+        self._pump()
+
+    def _handle_report(self, coordinator: EmsCoordinator, event: EmuReported) -> None:
+        uid, told, before = coordinator.uid, event.told, event.before
+        reported = Reported(told, coordinator.bit_field)
+        current, last = self.current(uid, told.device_id), self.history.last(uid, told.device_id)
+        if current is not None and current.running:
+            self._advance(current, reported)
+            return
+        amended = current is None and last is not None and self._amend(last, reported)
+        changed = before is not None and before.version is not None and told.version not in {None, before.version}
+        if before is not None and changed and not amended:
+            self.announcements.tell_external_change(uid, told.device_id, before.version, told.version)
+        elif before is not None and told.active and not before.active and uid not in self._held:
+            self.announcements.tell_external_change(uid, told.device_id, before.version)
+
+    def _handle_foreign_order(self, coordinator: EmsCoordinator, device_id: int, mid: str | None) -> None:
+        if mid is not None and any(upgrade.mid == mid for upgrade in self._of(coordinator.uid)):
+            return
+        emu = coordinator.emus.get(device_id)
+        if emu is None:
+            return
+        upgrade = self.current(coordinator.uid, device_id)
+        if upgrade is not None:
+            self._advance(upgrade, Happened.FOREIGN_ORDER)
+        self.announcements.tell_external_change(coordinator.uid, device_id, emu.version)
+
+    # Moving upgrades
+
+    def _of(self, uid: str) -> Iterable[Upgrade]:
+        return (upgrade for upgrade in self._active.values() if upgrade.uid == uid)
+
+    def _advance_all(self, event: Event) -> None:
+        for upgrade in tuple(self._active.values()):
+            self._advance(upgrade, event)
+
+    def _advance(self, upgrade: Upgrade, event: Event) -> Upgrade:
+        """Advance an upgrade that has no outcome yet, and do what has to be done about it."""
+        upgrade = self._active.get(upgrade.id, upgrade)
+        if upgrade.phase is Phase.ENDED:
+            return upgrade
+        after, effects = advance(upgrade, event, dt_util.utcnow().timestamp())
+        if after == upgrade:
+            return after
+        self._active[after.id] = after
+        if after.phase is Phase.ENDED:
+            self._end(after)
+        elif after.phase is not upgrade.phase:
+            self._save()
+            self._set_pace(after.uid)
+        self._do(after, effects)
+        if after.uid in self._systems:
+            self._systems[after.uid].notify_emu(after.device_id)
+        return after
+
+    def _amend(self, upgrade: Upgrade, event: Reported) -> bool:
+        """Let a late report amend the newest outcome of its EMU; tell whether it did."""
+        after, effects = advance(upgrade, event, dt_util.utcnow().timestamp())
+        if Effect.TELL_AMENDED not in effects:
+            return False
+        self.history.amend(after)
+        self._hass.async_create_task(self.history.async_save(), "emu_ota save")
+        self._do(after, effects)
+        self._systems[after.uid].notify_emu(after.device_id)
+        return True
+
+    def _end(self, upgrade: Upgrade) -> None:
+        del self._active[upgrade.id]
+        self._orders.pop(upgrade.id, None)
+        self.history.add(upgrade)
+        if upgrade.by_deadline:
+            # The EMS may still be at work on it.
+            self._held.add(upgrade.uid)
+        for future in self._waiting.pop(upgrade.id, []):
+            if not future.done():
+                future.set_result(upgrade)
+        self._set_pace(upgrade.uid)
+        self._hass.async_create_task(self._async_save_ended(), "emu_ota save")
+        LOGGER.debug("Upgrade of EMU %s of %s: %s %s", upgrade.device_id, upgrade.uid, upgrade.outcome, upgrade.reason)
+
+    def _do(self, upgrade: Upgrade, effects: Iterable[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Effect.SEND_ORDER:
+                    self._hass.async_create_task(self._async_order(upgrade), f"emu_ota order {upgrade.id}")
+                case Effect.ASK_VERSIONS:
+                    self._systems[upgrade.uid].refresh()
+                case Effect.TELL_STARTED:
+                    self.announcements.tell_step(upgrade, "started")
+                case Effect.TELL_ENDED:
+                    self.announcements.tell_step(upgrade, str(upgrade.outcome))
+                case Effect.TELL_AMENDED:
+                    self.announcements.tell_step(upgrade, "amended")
+
+    async def _async_order(self, upgrade: Upgrade) -> None:
+        """Write an upgrade, then send its order. The order goes out at most once, whatever happens in between."""
+        coordinator, command = self._systems[upgrade.uid], self._orders.pop(upgrade.id)
+        await self._storage.async_save_upgrades(self._active.values())
+        current = self._active.get(upgrade.id)
+        if self._stopped or current is None or current.mid != command.mid:
+            return
+        try:
+            await coordinator.async_send_order(command)
+        except NotSent:
+            if (current := self._active.get(upgrade.id)) is not None and current.phase is Phase.ORDERED:
+                self._advance(current, Happened.NOT_SENT)
+        except TransportError as err:
+            # It may have gone out: from here on only what the EMS reports decides.
+            LOGGER.debug("Order for EMU %s of %s: %s", upgrade.device_id, upgrade.uid, err)
+
+    # The queue
+
+    @callback
+    def _pump(self) -> None:
+        """Start what can start, and give up what has waited too long."""
+        if self._stopped:
+            return
+        for uid in dict.fromkeys(upgrade.uid for upgrade in self._active.values()):
+            coordinator = self._systems.get(uid)
+            if coordinator is not None:
+                self._pump_ems(coordinator)
+        self._schedule()
+
+    def _pump_ems(self, coordinator: EmsCoordinator) -> None:
+        upgrades = tuple(self._of(coordinator.uid))
+        running = sum(upgrade.running for upgrade in self._active.values())
+        free = coordinator.uid not in self._held and not any(upgrade.running for upgrade in upgrades)
+        for upgrade in upgrades:
+            if upgrade.phase is not Phase.QUEUED:
+                continue
+            move = next_move(coordinator, upgrade, self.limits, free=free and running < self.limits.max_parallel)
+            if move is not None:
+                self._advance(upgrade, move)
+            elif coordinator.is_fresh():
+                self._begin(coordinator, upgrade)
+                return
+            else:
+                # The report that the upgrade is measured against must not be an old one.
+                coordinator.refresh()
+                return
+
+    def _begin(self, coordinator: EmsCoordinator, upgrade: Upgrade) -> None:
+        order = upgrade.order
+        command = coordinator.prepare_order(upgrade.device_id, order.download_url, order.md5)
+        self._orders[upgrade.id] = command
+        self._advance(upgrade, Begin(coordinator.emus[upgrade.device_id], command.mid))
+
+    def _release(self, coordinator: EmsCoordinator, *, answered: bool) -> None:
+        """Let the queue of an EMS go on after an outcome of ours that it may not know of."""
+        if answered and coordinator.uid in self._held and not coordinator.moved_within(HOLD):
+            self._held.remove(coordinator.uid)
+            self._set_pace(coordinator.uid)
+
+    @callback
+    def _tick(self, _: datetime) -> None:
+        self._timer = None
+        for upgrade in tuple(self._active.values()):
+            after = self._advance(upgrade, Happened.TICK) if upgrade.running else upgrade
+            if after.phase in {Phase.ORDERED, Phase.UPGRADING} and after.uid in self._systems:
+                coordinator = self._systems[after.uid]
+                self._hass.async_create_task(coordinator.async_ask_progress(after.device_id), "emu_ota ask progress")
+        self._pump()
+
+    def _schedule(self) -> None:
+        """Look again soon while there is something to look after."""
+        running = any(upgrade.running for upgrade in self._active.values())
+        seconds = TICK_RUNNING if running else TICK_QUEUED if self._active else None
+        if self._timer is None or seconds != self._timer_seconds:
+            self._cancel_timer()
+            self._timer_seconds = seconds
+            if seconds is not None:
+                self._timer = async_call_later(self._hass, timedelta(seconds=seconds), self._tick)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer()
+            self._timer = None
+
+    def _set_pace(self, uid: str) -> None:
+        """Have an EMS asked as often as its upgrade needs."""
+        coordinator = self._systems.get(uid)
+        if coordinator is None:
+            return
+        phases = {upgrade.phase for upgrade in self._of(uid)}
+        if Phase.RESTARTING in phases:
+            coordinator.set_pace(ASK_RESTARTING)
+        elif phases & {Phase.ORDERED, Phase.UPGRADING}:
+            coordinator.set_pace(ASK_UPGRADING)
+        else:
+            # What waits for an EMU or an EMS should not wait for the next quarter of an hour as well.
+            coordinator.set_pace(ASK_AGAIN if phases or uid in self._held else ASK_INTERVAL)
+
+    # Writing
+
+    def _save(self) -> None:
+        self._hass.async_create_task(self._storage.async_save_upgrades(self._active.values()), "emu_ota save")
+
+    async def _async_save_ended(self) -> None:
+        # In this order, so that a crash in between finds an upgrade twice and never not at all.
+        await self.history.async_save()
+        await self._storage.async_save_upgrades(self._active.values())
