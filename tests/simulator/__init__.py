@@ -1,0 +1,1 @@
+"""Tests of the simulator: what other tests and the demo stand on."""
