@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, cast
+from typing import Final, cast
 
 from homeassistant.config_entries import (
     SOURCE_RECONFIGURE,
@@ -47,10 +47,8 @@ from .probe import async_answers, error_key
 from .protocol.commands import is_md5
 from .protocol.topics import EmsAddress, is_level
 from .protocol.version import MAX_VERSION_LENGTH
+from .runtime import EmuOtaConfigEntry
 from .transport import TransportError
-
-if TYPE_CHECKING:
-    from .runtime import EmuOtaConfigEntry
 
 CONF_ADD_ANYWAY: Final = "add_anyway"
 

@@ -1,0 +1,1 @@
+"""The flows, driven as a person would."""
