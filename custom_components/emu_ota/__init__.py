@@ -41,7 +41,6 @@ async def async_setup_entry(hass: HomeAssistant, entry: EmuOtaConfigEntry) -> bo
 
     entry.async_on_unload(hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, async_stop))
     entry.async_on_unload(entry.add_update_listener(_async_entry_updated))
-    await runtime.async_start()
     return True
 
 

@@ -28,6 +28,8 @@ ANSWER_TIMEOUT: Final = 10.0
 """An EMS answers within a second or two; this allows for a slow line."""
 ANSWER_LATEST: Final = 60.0
 """An answer later than this belongs to no ask any more."""
+AFTER_CONNECTING: Final = 1.0
+"""From a new connection to the first ask: what the broker has kept for us comes at once and is no answer to it."""
 
 
 def new_stamp() -> Stamp:
@@ -50,14 +52,15 @@ class Asking:
         self._timed_out = timed_out
         self._interval = ASK_INTERVAL
         self._spread = True
+        self._open = False
         self._pending: dict[str, float] = {}
         self._timer: CALLBACK_TYPE | None = None
         self._stopped = False
 
     @property
     def pending(self) -> bool:
-        """Whether an ask is open."""
-        return bool(self._pending)
+        """Whether an ask is open (sent, not answered, not yet given up), or about to go out over a new connection."""
+        return self._open
 
     async def async_ask(self) -> None:
         """Ask now. Without a connection nothing happens: the next connection asks."""
@@ -67,6 +70,7 @@ class Asking:
         now = dt_util.utcnow().timestamp()
         self._pending = {mid: at for mid, at in self._pending.items() if now - at < ANSWER_LATEST}
         self._pending[command.mid] = now
+        self._open = True
         self._set_timer(ANSWER_TIMEOUT, self._ask_timed_out)
         try:
             await self._transport.async_publish(command.topic, command.payload)
@@ -82,7 +86,7 @@ class Asking:
     def set_pace(self, interval: float) -> None:
         """Ask every so many seconds from now on."""
         sooner, self._interval = interval < self._interval, interval
-        if sooner and not self._pending:
+        if sooner and not self._open and self._timer is not None:
             self.schedule()
 
     @callback
@@ -92,6 +96,7 @@ class Asking:
             return None
         asked_at = self._pending[reply] if reply is not None else min(self._pending.values())
         self._pending.clear()
+        self._open = False
         self.unanswered = 0
         return round((dt_util.utcnow().timestamp() - asked_at) * 1000)
 
@@ -102,7 +107,7 @@ class Asking:
         if self.unanswered:
             pause = max(min(self._interval, ASK_AGAIN) - ANSWER_TIMEOUT, 0.0)
         elif self._spread:
-            # The first pause is shortened by chance, so that many EMSs are asked at many times.
+            # The first pause of a connection is shortened by chance, so that many EMSs are asked at many times.
             self._spread = False
             pause *= random.uniform(0.5, 1.0)  # noqa: S311 - no secret
         self._set_timer(pause, self._ask_due)
@@ -111,8 +116,11 @@ class Asking:
     def connection_changed(self) -> None:
         """Drop what is open: what comes over a new connection may answer asks of before it; news, but no answers."""
         self._pending.clear()
+        self._open = self._transport.connected
+        self._spread = True
         self._cancel_timer()
-        self.ask_soon()
+        if self._open:
+            self._set_timer(AFTER_CONNECTING, self._ask_due)
 
     @callback
     def stop(self) -> None:
@@ -137,6 +145,7 @@ class Asking:
     @callback
     def _ask_timed_out(self, _: datetime) -> None:
         self._timer = None
+        self._open = False
         self.unanswered += 1
         self.schedule()
         self._timed_out()

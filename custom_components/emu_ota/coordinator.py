@@ -35,6 +35,9 @@ FRESH: Final = 5.0
 STUCK_AFTER: Final = 15 * 60.0
 """A stage 1-4 that does not move for so long, on an EMU that we do not upgrade, is a leftover."""
 
+UNKNOWN_CODES_LOGGED: Final = 32
+"""Lines per EMS: a newer device has a handful of new codes, a broken one as many as it likes."""
+
 _EXCHANGES: Final = (Exchange.VERSION, Exchange.PROGRESS, Exchange.UPGRADE)
 
 
@@ -153,10 +156,6 @@ class EmsCoordinator:
         topic = self.address.topic(Exchange.UPGRADE, Direction.COMMAND)
         self._unsubscribe.append(await self._transport.async_subscribe(topic, self._receive, optional=True))
         self._unsubscribe.append(self._transport.watch_connection(self._connection_changed))
-
-    async def async_start(self) -> None:
-        """Ask for the first time."""
-        await self.async_ask_versions()
 
     def stop(self) -> None:
         """Ask and hear no more."""
@@ -285,6 +284,8 @@ class EmsCoordinator:
         if result.malformed:
             self.dropped[Malformation.BAD_REPORT] += result.malformed
             LOGGER.debug("Dropped from EMS %s: %s malformed reports", self.uid, result.malformed)
+            if not result.reports:  # nothing of it can be used, so it is no answer either
+                return
         took = None if retained else self._asking.take_answer(result.envelope.reply)
         if not retained and not result.malformed:
             self.listed = {report.device_id for report in result.reports}
@@ -343,7 +344,9 @@ class EmsCoordinator:
             self.notify_emu(told.device_id)
 
     def _note_code(self, name: str, code: object) -> None:
-        if type(code) is int and (name, code) not in self._unknown_codes:
+        if type(code) is not int or len(self._unknown_codes) >= UNKNOWN_CODES_LOGGED:
+            return
+        if (name, code) not in self._unknown_codes:
             self._unknown_codes.add((name, code))
             LOGGER.info("EMS %s reports %s %s, which this version of EMU OTA does not know", self.uid, name, code)
 

@@ -83,11 +83,6 @@ class Runtime:
             await self._async_add_ems(subentry)
         self._entry.async_on_unload(self.transport.watch_connection(self.upgrades.connection_changed))
 
-    async def async_start(self) -> None:
-        """Ask every EMS for the first time."""
-        for ems in tuple(self.systems.values()):
-            await ems.coordinator.async_ask_versions()
-
     async def async_stop(self) -> None:
         """Stop everything, and write what is known."""
         for ems in self.systems.values():

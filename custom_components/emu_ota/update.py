@@ -1,6 +1,5 @@
 """The firmware of an EMU: what is installed, what is newer, and installing it."""
 
-from asyncio import shield
 from collections.abc import Hashable
 from typing import Any, override
 
@@ -168,8 +167,8 @@ class EmuFirmware(EmuEntity, UpdateEntity):
         upgrade = upgrades.request(self.emu.coordinator.uid, self.emu.device_id, order, named=named, by_user=by_user)
         name = self._name()
         try:
-            # The upgrade goes on whatever becomes of the one who asked for it.
-            ended = await shield(upgrades.async_wait(upgrade.id))
+            # The upgrade is not this call's: it goes on whatever becomes of the one who asked for it.
+            ended = await upgrades.async_wait(upgrade.id)
         except UpgradeInterrupted as err:
             raise upgrade_interrupted(name) from err
         raise_for_outcome(ended, name)

@@ -201,10 +201,11 @@ class Upgrades:
             self._advance(upgrade, event)
 
     def _advance(self, upgrade: Upgrade, event: Event) -> Upgrade:
-        """Advance an upgrade that has no outcome yet, and do what has to be done about it."""
-        upgrade = self._active.get(upgrade.id, upgrade)
-        if upgrade.phase is Phase.ENDED:
+        """Advance an upgrade, unless it has its outcome, and do what has to be done about it."""
+        current = self._active.get(upgrade.id)
+        if current is None:  # an event just before this one, maybe for another upgrade, has ended it
             return upgrade
+        upgrade = current
         after, effects = advance(upgrade, event, dt_util.utcnow().timestamp())
         if after == upgrade:
             return after

@@ -18,12 +18,13 @@ from custom_components.emu_ota.const import DOMAIN
 from custom_components.emu_ota.protocol.topics import EmsAddress
 from custom_components.emu_ota.transport.broker import BrokerSettings, BrokerTransport
 from simulator.downloads import HttpDownloads
-from simulator.ems import EmsSettings, Revision, SimulatedEms
+from simulator.ems import EmsSettings, SimulatedEms
 from simulator.emu import SimulatedEmu
 from simulator.package import md5_of
 from simulator.package_server import PackageServer
 from simulator.site import LiveSite
 from simulator.timings import FAST
+from simulator.wire import Revision
 from tests.mosquitto import Mosquitto
 
 from .conftest import NEW, PACKAGE
@@ -150,9 +151,7 @@ async def install(hass: HomeAssistant) -> list[str]:
     """Press *Install* and wait for the outcome; return the stages that were seen, in order."""
     target = {"entity_id": entity_id_of(hass, "update", "firmware")}
     refresh = {"entity_id": entity_id_of(hass, "button", "refresh")}
-    action = asyncio.ensure_future(
-        hass.services.async_call("update", "install", {}, blocking=True, target=target)
-    )
+    action = asyncio.ensure_future(hass.services.async_call("update", "install", {}, blocking=True, target=target))
     stages: list[str] = []
     async with asyncio.timeout(30):
         while not action.done():

@@ -104,7 +104,7 @@ def advance(upgrade: Upgrade, event: Event, now: float) -> tuple[Upgrade, tuple[
     upgrade = _absorb(upgrade, event, now)
     effects: tuple[Effect, ...] = ()
     # One report can lead through several phases (a restart too fast to be seen), each at most once.
-    for _ in Phase:
+    for _ in Phase:  # pragma: no branch - no report leads through all of them
         signal = _signal(upgrade, event, now)
         cell = None if signal is None else TRANSITIONS.get((upgrade.phase, signal))
         if signal is None or cell is None:
@@ -202,7 +202,7 @@ def _signal(upgrade: Upgrade, event: Event, now: float) -> Signal | None:
             return _signal_upgrading(upgrade, event, now)
         case Phase.RESTARTING:
             return _signal_restarting(upgrade, event, now)
-        case Phase.ENDED:
+        case _:
             return (
                 Signal.ORDERED_VERSION if isinstance(event, Reported) and upgrade_rules.amends(upgrade, event) else None
             )

@@ -35,10 +35,7 @@ class _Subscription:
         self.hearer.close()
         self.taken.set()  # nobody needs to wait for the broker any more
         while self.ends:
-            try:
-                self.ends.pop()()
-            except HomeAssistantError as err:
-                LOGGER.debug("Could not unsubscribe %s: %s", self.hearer.topic, err)
+            self.ends.pop()()
 
 
 class HomeAssistantTransport:
@@ -58,7 +55,6 @@ class HomeAssistantTransport:
         self._subscriptions: list[_Subscription] = []
         self._awaited: set[_Subscription] = set()  # until these are taken again, we are not back
         self._patience: asyncio.TimerHandle | None = None
-        self._losses = 0
         self._ends: list[Callable[[], None]] = []
         self._started = False
 
@@ -89,7 +85,7 @@ class HomeAssistantTransport:
         except BaseException:
             self._release()
             raise
-        self._state.tell(connected=_is_connected(self._hass))
+        self._state.tell(connected=mqtt.is_connected(self._hass))
 
     async def async_stop(self) -> None:
         """Stop listening; no callback is called any more."""
@@ -135,9 +131,8 @@ class HomeAssistantTransport:
         """
         # Without a connection paho would keep the message and send it with the next one, whenever that is. Nothing
         # is awaited from here to where paho gets it.
-        if not self._started or not _is_connected(self._hass):
+        if not self._started or not mqtt.is_connected(self._hass):
             raise NotSent("Home Assistant's MQTT is not connected")
-        losses = self._losses
         # A task of its own: given up on, Home Assistant would keep a future for this message for ever.
         publishing = self._hass.async_create_task(
             mqtt.async_publish(self._hass, topic, payload, qos=QOS, retain=False), "emu_ota publish"
@@ -148,7 +143,7 @@ class HomeAssistantTransport:
                 await publishing
         except HomeAssistantError as err:
             raise TransportError(f"Home Assistant's MQTT could not publish on {topic}: {err}") from err
-        if not done or losses != self._losses:
+        if not done:
             raise TransportError(f"The broker did not acknowledge a message on {topic}")
 
     async def _mqtt_connection(self) -> None:
@@ -161,7 +156,7 @@ class HomeAssistantTransport:
 
         end = mqtt.async_subscribe_connection_status(self._hass, changed)
         try:
-            if not _is_connected(self._hass):
+            if not mqtt.is_connected(self._hass):
                 await connection.wait()
         finally:
             end()
@@ -189,7 +184,7 @@ class HomeAssistantTransport:
         subscription.ends.append(mqtt.async_on_subscribe_done(self._hass, subscription.hearer.topic, QOS, taken))
 
     async def _taken(self, subscriptions: list[_Subscription]) -> None:
-        if not subscriptions or not _is_connected(self._hass):
+        if not subscriptions or not mqtt.is_connected(self._hass):
             return  # Home Assistant subscribes when it is connected again
         waiting = [asyncio.ensure_future(subscription.taken.wait()) for subscription in subscriptions]
         try:
@@ -212,7 +207,6 @@ class HomeAssistantTransport:
     def _connection_changed(self, connected: bool) -> None:  # noqa: FBT001 - Home Assistant's signature
         self._stop_waiting()
         if not connected:
-            self._losses += 1
             self._state.tell(connected=False)
         elif not self._subscriptions:
             self._state.tell(connected=True)
@@ -236,10 +230,3 @@ class HomeAssistantTransport:
         if self._patience is not None:
             self._patience.cancel()
             self._patience = None
-
-
-def _is_connected(hass: HomeAssistant) -> bool:
-    try:
-        return mqtt.is_connected(hass)
-    except KeyError:  # never set up
-        return False

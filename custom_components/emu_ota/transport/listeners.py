@@ -16,11 +16,6 @@ class Hearer:
         self._receive: Callable[[Received], None] | None = receive
         self._failed = False
 
-    @property
-    def closed(self) -> bool:
-        """Whether it wants no more messages."""
-        return self._receive is None
-
     def close(self) -> None:
         """Take no more messages, not even those that are on their way."""
         self._receive = None

@@ -160,15 +160,8 @@ class MqttClient(aiomqtt.Client):
 
     async def send(self, topic: str, payload: bytes) -> None:
         """Publish with QoS 1. Raises NotSent when it surely did not go out, TransportError when that is unknown."""
-        try:
-            async with asyncio.timeout(ACK_TIMEOUT):
-                await self._slots.acquire()
-        except TimeoutError as err:
-            raise NotSent("The broker takes nothing more") from err
-        try:
+        async with self._slots:
             code = await self._publish_one(topic, payload)
-        finally:
-            self._slots.release()
         if code.is_failure:
             raise NotSent(f"The broker refuses a message on {topic}: {code}")
 
@@ -183,6 +176,8 @@ class MqttClient(aiomqtt.Client):
             async with asyncio.timeout(ACK_TIMEOUT):
                 code: ReasonCode = await acknowledged
         except (TimeoutError, HungUp) as err:
+            # As with a SUBACK. Besides, paho counts what is not acknowledged, and would soon hold everything back.
+            self._gone()
             raise TransportError(f"The broker did not acknowledge a message on {topic}") from err
         finally:
             del self._unacknowledged[info.mid]
