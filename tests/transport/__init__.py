@@ -1,0 +1,1 @@
+"""The two transports, on a real broker."""
