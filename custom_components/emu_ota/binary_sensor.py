@@ -44,3 +44,7 @@ class ConnectionSensor(EmsEntity, BinarySensorEntity):
     @override
     def is_on(self) -> bool:
         return self.coordinator.available
+
+    @override
+    def _view(self) -> bool:
+        return self.is_on

@@ -197,6 +197,7 @@ class EmsCoordinator:
         """Remove an EMU that the EMS no longer names."""
         self.emus.pop(device_id, None)
         self._moved_at.pop(device_id, None)
+        self._emu_listeners.pop(device_id, None)
         self._remember()
 
     async def async_ask_versions(self) -> None:
@@ -311,7 +312,8 @@ class EmsCoordinator:
 
     def _handle_reports(self, reports: tuple[Report, ...], *, retained: bool) -> None:
         known = set(self.emus)
-        if not self.bit_field and any((report.success or 0) > SUCCESS_FLAG for report in reports):
+        learns_bit_field = not self.bit_field and any((report.success or 0) > SUCCESS_FLAG for report in reports)
+        if learns_bit_field:
             self.bit_field = True
             self._remember()
         new: list[int] = []
@@ -324,6 +326,9 @@ class EmsCoordinator:
                 new.append(told.device_id)
             self._handle_report(told, before, retained=retained)
         self._update_busy()
+        if learns_bit_field:
+            for device_id in known:
+                self.notify_emu(device_id)
         if new:
             self.handle_new_emus([device_id for device_id in new if device_id not in known])
 

@@ -1,22 +1,24 @@
 """What the entities of an EMS and of an EMU have in common."""
 
 from collections.abc import Hashable
+from datetime import datetime
 from typing import Final, override
 
-from homeassistant.core import callback
+from homeassistant.core import CALLBACK_TYPE, callback
 from homeassistant.helpers.device_registry import DeviceInfo
 from homeassistant.helpers.entity import Entity
+from homeassistant.helpers.event import async_call_later
 
 from .const import DOMAIN
 from .emu import Emu
-from .runtime import Ems, Runtime, emu_identifier, emu_name
+from .runtime import Ems, Runtime, emu_identifier
 
 PROGRESS_INTERVAL: Final = 10.0
 """Seconds between states that differ in nothing but progress: each is a row in the recorder."""
 
 
 class EmsEntity(Entity):
-    """An entity of an EMS. It is available while the EMS answers."""
+    """An entity of an EMS. It is available while the EMS answers, and writes its state only when that changed."""
 
     _attr_has_entity_name = True
     _attr_should_poll = False
@@ -27,16 +29,28 @@ class EmsEntity(Entity):
         self._attr_translation_key = key
         self._attr_unique_id = f"{ems.coordinator.uid}_{key}"
         self._attr_device_info = DeviceInfo(identifiers={(DOMAIN, ems.coordinator.uid)})
+        self._shown: Hashable = None
 
     @property
     @override
     def available(self) -> bool:
         return self.coordinator.available
 
+    def _view(self) -> Hashable:
+        """Return all that the state is made of."""
+        return None
+
     @override
     async def async_added_to_hass(self) -> None:
         await super().async_added_to_hass()
-        self.async_on_remove(self.coordinator.watch_ems(self.async_write_ha_state))
+        self._shown = self.available, self._view()
+        self.async_on_remove(self.coordinator.watch_ems(self._ems_changed))
+
+    @callback
+    def _ems_changed(self) -> None:
+        before, self._shown = self._shown, (self.available, self._view())
+        if self._shown != before:
+            self.async_write_ha_state()
 
 
 class EmuEntity(Entity):
@@ -51,16 +65,11 @@ class EmuEntity(Entity):
         self.emu = Emu(coordinator, runtime.upgrades, device_id)
         self._attr_translation_key = key
         self._attr_unique_id = f"{coordinator.uid}_{device_id}_{key}"
-        self._attr_device_info = DeviceInfo(
-            identifiers={emu_identifier(coordinator.uid, device_id)},
-            name=emu_name(coordinator.name, device_id),
-            model="EMU",
-            sw_version=self.emu.report.version,
-            via_device_id=ems.registry_id,
-        )
+        self._attr_device_info = DeviceInfo(identifiers={emu_identifier(coordinator.uid, device_id)})
         self._shown: Hashable = None
         self._shown_progress: int | None = None
         self._shown_at = 0.0
+        self._show_later: CALLBACK_TYPE | None = None
 
     @property
     @override
@@ -78,23 +87,34 @@ class EmuEntity(Entity):
     @override
     async def async_added_to_hass(self) -> None:
         await super().async_added_to_hass()
-        coordinator = self.emu.coordinator
         self._note_shown()
-        self.async_on_remove(coordinator.watch_emu(self.emu.device_id, self._emu_changed))
+        self.async_on_remove(self.emu.coordinator.watch_emu(self.emu.device_id, self._emu_changed))
+        self.async_on_remove(self._cancel_later)
 
     @callback
     def _emu_changed(self) -> None:
-        if self._anything_to_show():
-            self._note_shown()
-            self.async_write_ha_state()
-
-    def _anything_to_show(self) -> bool:
         progress = self._progress()
         if (self.available, self._view(), progress is None) != self._shown:
-            return True
-        return progress != self._shown_progress and self.hass.loop.time() - self._shown_at >= PROGRESS_INTERVAL
+            self._show()
+        elif progress != self._shown_progress and self._show_later is None:
+            pause = PROGRESS_INTERVAL - (self.hass.loop.time() - self._shown_at)
+            if pause > 0:
+                self._show_later = async_call_later(self.hass, pause, self._show)
+            else:
+                self._show()
+
+    @callback
+    def _show(self, _: datetime | None = None) -> None:
+        self._cancel_later()
+        self._note_shown()
+        self.async_write_ha_state()
 
     def _note_shown(self) -> None:
         self._shown_progress = self._progress()
         self._shown = self.available, self._view(), self._shown_progress is None
         self._shown_at = self.hass.loop.time()
+
+    def _cancel_later(self) -> None:
+        if self._show_later is not None:
+            self._show_later()
+            self._show_later = None

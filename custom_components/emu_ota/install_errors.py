@@ -1,10 +1,13 @@
 """What a user is told when an upgrade cannot be asked for, or did not succeed: translated, with cause and remedy."""
 
+from pathlib import PurePosixPath
+from urllib.parse import urlsplit
+
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 
 from .announcements import to_version
 from .const import DOMAIN
-from .protocol.upgrade import Outcome, Upgrade
+from .protocol.upgrade import Order, Outcome, Upgrade
 
 
 def invalid_request(key: str, **placeholders: str) -> ServiceValidationError:
@@ -29,7 +32,12 @@ def raise_for_outcome(upgrade: Upgrade, name: str) -> None:
         translation_key=f"upgrade_{cause.value}",
         translation_placeholders={
             "name": name,
-            "version": upgrade.order.version or "?",
+            "version": upgrade.order.version or _file_name(upgrade.order),
             "read_version": to_version(upgrade) or "?",
         },
     )
+
+
+def _file_name(order: Order) -> str:
+    """Return what stands for the version where none was given; what follows the path may be a secret."""
+    return PurePosixPath(urlsplit(order.download_url).path).name or "?"

@@ -136,12 +136,42 @@ class Runtime:
             model="EMS",
         )
         ems = Ems(subentry.subentry_id, coordinator, device.id)
-        coordinator.handle_new_emus = lambda device_ids: self._add_entities(self._factories, ems, device_ids)
+        coordinator.handle_new_emus = lambda device_ids: self._emus_appeared(ems, device_ids)
+        for device_id in coordinator.emus:
+            self._add_device(ems, device_id)
         self.systems[uid] = ems
         self._coordinators[uid] = coordinator
         self.upgrades.adopt(coordinator)
         await coordinator.async_subscribe()
         return ems
+
+    def _emus_appeared(self, ems: Ems, device_ids: Iterable[int]) -> None:
+        for device_id in device_ids:
+            self._add_device(ems, device_id)
+        self._add_entities(self._factories, ems, device_ids)
+
+    def _add_device(self, ems: Ems, device_id: int) -> None:
+        """Register the device of an EMU, and keep its software version at what the EMU reports."""
+        registry, coordinator = dr.async_get(self._hass), ems.coordinator
+        device = registry.async_get_or_create(
+            config_entry_id=self._entry.entry_id,
+            config_subentry_id=ems.subentry_id,
+            identifiers={emu_identifier(coordinator.uid, device_id)},
+            name=emu_name(coordinator.name, device_id),
+            model="EMU",
+            sw_version=coordinator.emus[device_id].version,
+            via_device_id=ems.registry_id,
+        )
+        shown = device.sw_version
+
+        def emu_changed() -> None:
+            nonlocal shown
+            version = coordinator.emus[device_id].version
+            if version != shown and registry.async_get(device.id) is not None:
+                shown = version
+                registry.async_update_device(device.id, sw_version=version)
+
+        coordinator.watch_emu(device_id, emu_changed)
 
     def _remove_ems(self, ems: Ems) -> None:
         uid = ems.coordinator.uid

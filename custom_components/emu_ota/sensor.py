@@ -201,3 +201,7 @@ class EmsSensor(EmsEntity, SensorEntity):
     @override
     def native_value(self) -> StateType | datetime:
         return self.entity_description.value_fn(self.coordinator)
+
+    @override
+    def _view(self) -> StateType | datetime:
+        return self.native_value

@@ -5,7 +5,6 @@ from typing import Any, override
 
 from homeassistant.components.update import UpdateDeviceClass, UpdateEntity, UpdateEntityFeature
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .entity import EmuEntity
@@ -111,13 +110,6 @@ class EmuFirmware(EmuEntity, UpdateEntity):
     @override
     def _progress(self) -> int | None:
         return self.emu.progress
-
-    @override
-    def _emu_changed(self) -> None:
-        super()._emu_changed()
-        device, version = self.device_entry, self.installed_version
-        if isinstance(device, dr.DeviceEntry) and device.sw_version != version:
-            dr.async_get(self.hass).async_update_device(device.id, sw_version=version)
 
     @override
     async def async_install(self, version: str | None, backup: bool, **kwargs: Any) -> None:

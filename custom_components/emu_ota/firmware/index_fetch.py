@@ -1,0 +1,120 @@
+"""Fetches the document behind an index URL, or learns that it is what we have already."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Final
+
+from aiohttp import (
+    ClientError,
+    ClientResponse,
+    ClientSession,
+    ClientSSLError,
+    ClientTimeout,
+    InvalidUrlRedirectClientError,
+)
+from aiohttp.hdrs import ACCEPT, ACCEPT_ENCODING, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED
+from multidict import CIMultiDictProxy
+from yarl import URL
+
+from .index import MAX_INDEX, IndexFault
+
+MAX_VALIDATOR: Final = 255
+"""Characters of an ETag or a date that are sent back; servers use some tens."""
+
+_CHUNK: Final = 64 * 1024
+# Seconds. Even the largest index comes within the total over a line of 50 kB/s.
+_TIMEOUT: Final = ClientTimeout(total=120, sock_connect=10, sock_read=30)
+
+
+class FetchFault(StrEnum):
+    """Why there is no document to look at."""
+
+    NO_URL = "no_url"
+    INTERRUPTED = "interrupted"
+    """We stopped asking: the URL changed, or the entry was unloaded."""
+    INVALID_URL = "invalid_url"
+    CANNOT_CONNECT = "cannot_connect"
+    TLS_ERROR = "tls_error"
+    TIMEOUT = "timeout"
+    HTTP_STATUS = "http_status"
+
+
+type RefreshFault = FetchFault | IndexFault
+
+
+class CannotRefresh(Exception):
+    """The index cannot be read. Never quotes the URL, which may hold a password."""
+
+    def __init__(self, fault: RefreshFault, status: int | None = None) -> None:
+        """Remember the fault, and the HTTP status where the fault is one."""
+        super().__init__(fault.value if status is None else f"{fault.value} {status}")
+        self.fault = fault
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexCopy:
+    """A document as it was fetched."""
+
+    body: bytes
+    base: URL
+    """Where it was in the end, behind all redirects, without user name, password and query."""
+    etag: str | None = None
+    last_modified: str | None = None
+
+
+async def async_fetch_index(
+    session: ClientSession, url: str, known: IndexCopy | None = None, *, limit: int = MAX_INDEX
+) -> IndexCopy:
+    """Return the document behind a URL; the known copy, from where it is now, when that is still the newest.
+
+    Raises CannotRefresh. Nothing beyond `limit` bytes is read.
+    """
+    # Coded, a few bytes could become very many.
+    headers = {ACCEPT: "application/json", ACCEPT_ENCODING: "identity"}
+    if known is not None and known.etag is not None:
+        headers[IF_NONE_MATCH] = known.etag
+    if known is not None and known.last_modified is not None:
+        headers[IF_MODIFIED_SINCE] = known.last_modified
+    try:
+        async with session.get(url, auto_decompress=False, headers=headers, timeout=_TIMEOUT) as response:
+            base = response.url.with_user(None).with_query(None)
+            if response.status == HTTPStatus.NOT_MODIFIED and known is not None:
+                return IndexCopy(body=known.body, base=base, etag=known.etag, last_modified=known.last_modified)
+            if response.status != HTTPStatus.OK:
+                raise CannotRefresh(FetchFault.HTTP_STATUS, response.status)
+            return IndexCopy(
+                body=await _async_body(response, limit),
+                base=base,
+                etag=_validator(response.headers, ETAG),
+                last_modified=_validator(response.headers, LAST_MODIFIED),
+            )
+    # The causes are dropped: some of them quote the URL.
+    except TimeoutError:
+        raise CannotRefresh(FetchFault.TIMEOUT) from None
+    except ClientSSLError:
+        raise CannotRefresh(FetchFault.TLS_ERROR) from None
+    except InvalidUrlRedirectClientError:
+        raise CannotRefresh(FetchFault.CANNOT_CONNECT) from None
+    except ValueError:
+        raise CannotRefresh(FetchFault.INVALID_URL) from None
+    except ClientError, OSError:
+        raise CannotRefresh(FetchFault.CANNOT_CONNECT) from None
+
+
+async def _async_body(response: ClientResponse, limit: int) -> bytes:
+    body = bytearray()
+    if response.content_length is not None and response.content_length > limit:
+        raise CannotRefresh(IndexFault.TOO_LARGE)
+    async for chunk in response.content.iter_chunked(_CHUNK):
+        body += chunk
+        if len(body) > limit:
+            raise CannotRefresh(IndexFault.TOO_LARGE)
+    return bytes(body)
+
+
+def _validator(headers: CIMultiDictProxy[str], name: str) -> str | None:
+    """Return a header to send back next time, unless it is something that could not be stored or sent."""
+    value = headers.get(name, "")
+    return value if 0 < len(value) <= MAX_VALIDATOR and value.isascii() and value.isprintable() else None

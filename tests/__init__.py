@@ -1,0 +1,1 @@
+"""The tests of the integration and of its simulator."""

@@ -1,0 +1,1 @@
+"""The tests of the protocol package: pure values in, pure values out."""
