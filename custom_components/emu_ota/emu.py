@@ -81,6 +81,14 @@ class Emu:
         told = self._told()
         return told.progress if told is not None and told.stage == Stage.TRANSFERRING else None
 
+    @property
+    def percentage(self) -> int | None:
+        """What the update shows: the transfer's progress, or before it that of the fetch from our own view."""
+        upgrade = self.upgrade
+        if upgrade is None or upgrade.phase is not Phase.ORDERED or upgrade.fetched is None or not upgrade.order.size:
+            return self.progress
+        return min(100, 100 * upgrade.fetched.covered // upgrade.order.size)
+
     def _told(self) -> Report | None:
         """Return the report whose figures are about an upgrade at work; None when there is none."""
         upgrade = self.upgrade

@@ -9,6 +9,7 @@ from homeassistant.helpers.storage import Store
 from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN, LOGGER
+from .protocol.fetched import fetched_from_record
 from .protocol.models import Component, EmuStatus, Report, Stage, known_code
 from .protocol.upgrade import Order, Outcome, Phase, Reason, Step, Upgrade
 
@@ -165,6 +166,7 @@ def _upgrade_from_record(record: _Record, saved_at: float | None) -> Upgrade:
         **record,
         **reports,
         "order": order,
+        "fetched": None if record["fetched"] is None else fetched_from_record(cast("_Record", record["fetched"])),
         "phase": Phase(cast("str", record["phase"])),
         "steps": tuple(Step(phase=Phase(cast("str", step["phase"])), at=cast("float", step["at"])) for step in steps),
         "not_ready": None if record["not_ready"] is None else Reason(cast("str", record["not_ready"])),

@@ -8,6 +8,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .entity import EmuEntity
+from .firmware.link import parse_link
 from .firmware.release import Release
 from .install_errors import invalid_request, raise_for_outcome, upgrade_interrupted
 from .protocol.commands import is_md5
@@ -18,9 +19,6 @@ from .upgrades import UpgradeInterrupted
 
 # Each install waits for its outcome; who goes first is the queue's to say, where it can be seen and cancelled.
 PARALLEL_UPDATES = 0
-
-MAX_URL_LENGTH = 255
-"""Of a download URL in an order: the longest string that the protocol's limits allow."""
 
 
 async def async_setup_entry(
@@ -109,7 +107,7 @@ class EmuFirmware(EmuEntity, UpdateEntity):
 
     @override
     def _progress(self) -> int | None:
-        return self.emu.progress
+        return self.emu.percentage
 
     @override
     async def async_install(self, version: str | None, backup: bool, **kwargs: Any) -> None:
@@ -133,13 +131,14 @@ class EmuFirmware(EmuEntity, UpdateEntity):
 
     async def async_upgrade(self, download_url: str, md5: str, version: str | None = None) -> None:
         """Install what is behind a link (the action `emu_ota.upgrade`) and wait for the outcome."""
-        if not download_url.startswith(("http://", "https://")) or len(download_url) > MAX_URL_LENGTH:
+        link = parse_link(download_url)
+        if link is None:
             raise invalid_request("invalid_url", url=download_url)
         if not is_md5(md5):
             raise invalid_request("invalid_md5", md5=md5)
         if version is not None and not 0 < len(version) <= MAX_VERSION_LENGTH:
             raise invalid_request("invalid_version", version=version)
-        order = Order(version=version, download_url=download_url, md5=md5.lower())
+        order = Order(version=version, download_url=link, md5=md5.lower())
         await self._async_upgrade(order, named=True)
 
     async def async_cancel(self) -> None:

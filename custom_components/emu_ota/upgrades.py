@@ -177,8 +177,9 @@ class Upgrades:
         changed = before is not None and before.version is not None and told.version not in {None, before.version}
         if before is not None and changed and not amended:
             self.announcements.tell_external_change(uid, told.device_id, before.version, told.version)
-        elif before is not None and told.active and not before.active and uid not in self._held:
-            self.announcements.tell_external_change(uid, told.device_id, before.version)
+        elif before is not None and told.active and not (last is not None and last.may_go_on):
+            now = dt_util.utcnow().timestamp()
+            self.announcements.note_foreign_work(uid, told.device_id, before.version, now, begins=not before.active)
 
     def _handle_foreign_order(self, coordinator: EmsCoordinator, device_id: int, mid: str | None) -> None:
         if mid is not None and any(upgrade.mid == mid for upgrade in self._of(coordinator.uid)):
@@ -189,6 +190,8 @@ class Upgrades:
         upgrade = self.current(coordinator.uid, device_id)
         if upgrade is not None:
             self._advance(upgrade, Happened.FOREIGN_ORDER)
+        now = dt_util.utcnow().timestamp()
+        self.announcements.note_foreign_work(coordinator.uid, device_id, emu.version, now, begins=False)
         self.announcements.tell_external_change(coordinator.uid, device_id, emu.version)
 
     # Moving upgrades
@@ -252,6 +255,8 @@ class Upgrades:
                     self._hass.async_create_task(self._async_order(upgrade), f"emu_ota order {upgrade.id}")
                 case Effect.ASK_VERSIONS:
                     self._systems[upgrade.uid].refresh()
+                case Effect.TELL_QUEUED:
+                    self.announcements.tell_step(upgrade, "queued")
                 case Effect.TELL_STARTED:
                     self.announcements.tell_step(upgrade, "started")
                 case Effect.TELL_ENDED:
@@ -269,7 +274,7 @@ class Upgrades:
         try:
             await coordinator.async_send_order(command)
         except NotSent:
-            if (current := self._active.get(upgrade.id)) is not None and current.phase is Phase.ORDERED:
+            if (current := self._active.get(upgrade.id)) is not None and current.mid == command.mid:
                 self._advance(current, Happened.NOT_SENT)
         except TransportError as err:
             # It may have gone out: from here on only what the EMS reports decides.

@@ -14,7 +14,7 @@ from custom_components.emu_ota.protocol.models import (
     UpgradeCommand,
     UpgradeResult,
 )
-from custom_components.emu_ota.protocol.parser import MAX_EMUS, MAX_STRING
+from custom_components.emu_ota.protocol.parser import MAX_EMUS, MAX_STRING, MAX_URL
 from custom_components.emu_ota.protocol.topics import Direction, Exchange
 
 from .wire import REPORT, Json, decode, decode_report, decode_reports, refusal
@@ -318,7 +318,7 @@ def test_a_command_for_no_emu_is_refused(told: Json) -> None:
         {"download_url": "http://example.com/p", "md5_code": ""},
         {"download_url": 1, "md5_code": MD5},
         {"download_url": "http://example.com/p", "md5_code": None},
-        {"download_url": "h" * (MAX_STRING + 1), "md5_code": MD5},
+        {"download_url": "h" * (MAX_URL + 1), "md5_code": MD5},
     ],
     ids=lambda data: repr(data)[:60],
 )

@@ -203,12 +203,22 @@ def test_a_fault_that_has_gone_names_no_reason() -> None:
 
 
 def test_an_emu_that_comes_and_goes_makes_no_progress() -> None:
+    """What it stands still while it is there adds up to the 15 minutes; while it restarts nothing could be seen."""
     course = upgrading().told(report(stage=3, progress=50), after=5)
-    for _ in range(7):
-        course.told(OFFLINE, after=MINUTE).told(report(stage=3, progress=50), after=MINUTE)
+    for _ in range(14):
+        course.told(OFFLINE, after=MINUTE).told(report(stage=3, progress=50), after=9 * MINUTE)
     assert course.upgrade.outcome is None
 
-    course.told(OFFLINE, after=30).told(report(stage=3, progress=50), after=30)
+    course.told(OFFLINE, after=MINUTE).told(report(stage=3, progress=50), after=MINUTE)
+    assert course.conclusion == (Outcome.FAILED, Reason.STALLED)
+
+
+def test_an_ems_that_was_silent_for_minutes_does_not_come_back_to_a_deadline() -> None:
+    course = upgrading().told(report(stage=3, progress=50), after=5).hears(Happened.SILENCE, after=14 * MINUTE)
+    course.told(report(stage=3, progress=50), after=9 * MINUTE)
+    assert course.upgrade.phase is Phase.UPGRADING
+
+    course.told(report(stage=3, progress=50), after=MINUTE)
     assert course.conclusion == (Outcome.FAILED, Reason.STALLED)
 
 

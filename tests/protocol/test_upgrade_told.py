@@ -277,3 +277,11 @@ def test_a_restart_too_fast_to_be_seen_leads_straight_to_the_verdict() -> None:
     assert course.phases == [Phase.QUEUED, Phase.ORDERED, Phase.UPGRADING, Phase.RESTARTING, Phase.ENDED]
     assert course.conclusion == (Outcome.SUCCEEDED, None)
     assert course.effects[2:] == [Effect.ASK_VERSIONS, Effect.TELL_ENDED]
+
+
+def test_what_is_told_for_the_first_time_is_no_news() -> None:
+    """An EMU that had told nothing but its version may tell of the upgrade before this one."""
+    old_errors = report(success=0, component=Component.EMU, stage=Stage.COMPLETE, version=OLD)
+    course = upgrading(report(version=OLD)).told(old_errors, after=5).told(old_errors, after=3 * MINUTE)
+    assert course.upgrade.phase is Phase.UPGRADING
+    assert not course.upgrade.news

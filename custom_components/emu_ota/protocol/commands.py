@@ -47,11 +47,16 @@ def order_upgrade(address: EmsAddress, stamp: Stamp, device_id: int, download_ur
     if not is_md5(md5):
         msg = "an MD5 has 32 hexadecimal digits"
         raise CommandError(msg)
-    if not _URL.fullmatch(download_url):
+    if not is_download_url(download_url):
         msg = "an EMS downloads over http or https"
         raise CommandError(msg)
     data = {"download_url": download_url, "md5_code": md5}
     return _command(address, Exchange.UPGRADE, stamp, device_id, data)
+
+
+def is_download_url(text: str) -> bool:
+    """Tell whether a text is a URL that can be ordered: http or https, and without spaces."""
+    return _URL.fullmatch(text) is not None
 
 
 def is_md5(text: str) -> bool:

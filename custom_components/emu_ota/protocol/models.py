@@ -77,6 +77,9 @@ SUCCESS_FLAG = 1
 COMPONENT_BITS = {component: SuccessBit[component.name] for component in Component}
 
 
+_FLAG_RESULTS = {0: ReportedResult.ERRORS, SUCCESS_FLAG: ReportedResult.ALL_SUCCEEDED}
+
+
 def known_code[Code: IntEnum](codes: type[Code], value: int) -> Code | int:
     """Return the documented code of a value, or the value itself where the protocol has none."""
     return codes(value) if value in codes else value
@@ -136,7 +139,7 @@ class Report:
         if self.active:
             return ReportedResult.NOT_FINISHED
         if not bit_field:
-            return ReportedResult.ALL_SUCCEEDED if self.success == SUCCESS_FLAG else ReportedResult.ERRORS
+            return _FLAG_RESULTS.get(self.success)
         if self.success & SuccessBit.NOT_FINISHED:
             return ReportedResult.NOT_FINISHED
         return ReportedResult.ALL_SUCCEEDED if self.success & SuccessBit.EVERYTHING else ReportedResult.ERRORS

@@ -35,6 +35,9 @@ MAX_EMUS = 1000
 MAX_STRING = 255
 """Characters of any one string: Home Assistant keeps no longer state."""
 
+MAX_URL = 2048
+"""Characters of the link in somebody else's order: signed links are long, and it is not kept."""
+
 _MAX_PROGRESS = 100
 _REVISION_A_UPGRADE = "ota_upgrade"
 
@@ -101,8 +104,8 @@ def _envelope(body: Mapping[str, _Json]) -> Envelope:
     )
 
 
-def _text(value: _Json) -> str | None:
-    return value if isinstance(value, str) and 0 < len(value) <= MAX_STRING else None
+def _text(value: _Json, longest: int = MAX_STRING) -> str | None:
+    return value if isinstance(value, str) and 0 < len(value) <= longest else None
 
 
 def _timestamp(value: _Json) -> int | None:
@@ -141,7 +144,7 @@ def _version_command(envelope: Envelope, _: Mapping[str, _Json]) -> VersionComma
 
 def _upgrade_command(envelope: Envelope, body: Mapping[str, _Json]) -> UpgradeCommand:
     data = _object(body.get("data"))
-    url, md5 = _text(data.get("download_url")), _text(data.get("md5_code"))
+    url, md5 = _text(data.get("download_url"), MAX_URL), _text(data.get("md5_code"))
     if url is None or md5 is None:
         raise MalformedMessage(Malformation.BAD_DATA, "download_url or md5_code is no text")
     return UpgradeCommand(envelope=envelope, device_id=_sub_device_id(body), download_url=url, md5=md5)

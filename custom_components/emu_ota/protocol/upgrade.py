@@ -6,6 +6,7 @@ All times are seconds since 1970; deadlines count only while the EMS can be seen
 from dataclasses import dataclass
 from enum import StrEnum
 
+from .fetched import Fetched
 from .models import DownloadStatus, Report
 
 
@@ -58,10 +59,13 @@ class Order:
 
     version: str | None
     """As the release names it; None when nobody said, and then nothing can be verified."""
-    download_url: str
+    download_url: str | None
+    """Where the EMS fetches the package; None until its turn where we serve it ourselves."""
     md5: str
     size: int | None = None
     """Bytes of the package, where known."""
+    package: str | None = None
+    """SHA-256 of the package where we serve it ourselves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +94,10 @@ class Upgrade:
     """Since when it is in its phase."""
     steps: tuple[Step, ...]
     """Its phases so far."""
+    token: str | None = None
+    """What the package can be fetched with from us, until the outcome. A secret."""
+    fetched: Fetched | None = None
+    """What was fetched from us so far."""
     not_ready: Reason | None = None
     not_ready_since: float | None = None
     mid: str | None = None
@@ -138,6 +146,11 @@ class Upgrade:
         return self.phase in {Phase.ORDERED, Phase.UPGRADING, Phase.RESTARTING}
 
     @property
+    def may_go_on(self) -> bool:
+        """Whether it ended by our conclusion only: what its EMU shows from then on may still be its doing."""
+        return self.by_deadline and self.amended_at is None
+
+    @property
     def read_version(self) -> str | None:
         """The version that the EMU last told since the order."""
         return None if self.report is None else self.report.version
@@ -145,10 +158,15 @@ class Upgrade:
 
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """Its turn has come: the order goes out now, under `mid`, over an EMU that reports `baseline`."""
+    """Its turn has come: the order goes out now, under `mid`, over an EMU that reports `baseline`.
+
+    `download_url` and `token` are made for a package that we serve ourselves.
+    """
 
     baseline: Report
     mid: str
+    download_url: str | None = None
+    token: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +192,13 @@ class Answered:
     status: DownloadStatus | int
 
 
+@dataclass(frozen=True, slots=True)
+class Fetching:
+    """Something was fetched from us, so far this much."""
+
+    fetched: Fetched
+
+
 class Happened(StrEnum):
     """Events that carry nothing."""
 
@@ -197,4 +222,4 @@ class Happened(StrEnum):
     """It can be seen again, and was asked."""
 
 
-type Event = Begin | NotReady | Reported | Answered | Happened
+type Event = Begin | NotReady | Reported | Answered | Fetching | Happened

@@ -13,6 +13,7 @@ from .upgrade import (
     Answered,
     Begin,
     Event,
+    Fetching,
     Happened,
     NotReady,
     Outcome,
@@ -51,6 +52,7 @@ class Effect(StrEnum):
 
     SEND_ORDER = "send_order"
     ASK_VERSIONS = "ask_versions"
+    TELL_QUEUED = "tell_queued"
     TELL_STARTED = "tell_started"
     TELL_ENDED = "tell_ended"
     TELL_AMENDED = "tell_amended"
@@ -61,7 +63,11 @@ TRANSITIONS: dict[tuple[Phase, Signal], tuple[Phase, tuple[Effect, ...]]] = {
     (Phase.QUEUED, Signal.CANCELLED): (Phase.ENDED, (Effect.TELL_ENDED,)),
     (Phase.QUEUED, Signal.ALREADY_INSTALLED): (Phase.ENDED, (Effect.TELL_ENDED,)),
     (Phase.QUEUED, Signal.DEADLINE): (Phase.ENDED, (Effect.TELL_ENDED,)),
-    (Phase.ORDERED, Signal.NOT_SENT): (Phase.QUEUED, ()),
+    # Besides in the ordered phase only where somebody else's upgrade of the EMU was taken for ours.
+    **{
+        (phase, Signal.NOT_SENT): (Phase.QUEUED, (Effect.TELL_QUEUED,))
+        for phase in (Phase.ORDERED, Phase.UPGRADING, Phase.RESTARTING)
+    },
     (Phase.ORDERED, Signal.HANDED_OVER): (Phase.UPGRADING, ()),
     (Phase.ORDERED, Signal.NEWS): (Phase.UPGRADING, ()),
     (Phase.ORDERED, Signal.REFUSED): (Phase.ENDED, (Effect.TELL_ENDED,)),
@@ -129,6 +135,8 @@ def _absorb(upgrade: Upgrade, event: Event, now: float) -> Upgrade:
             return _absorb_report(upgrade, event, now)
         case Happened.WAITING if upgrade.phase is Phase.QUEUED:
             return replace(upgrade, not_ready=None, not_ready_since=None)
+        case Fetching(fetched):
+            return replace(upgrade, fetched=fetched)
         case Answered() | Happened.SILENCE:
             return replace(upgrade, silent=event is Happened.SILENCE)
         case Happened.FOREIGN_ORDER if upgrade.running:
@@ -235,7 +243,7 @@ def _signal_ordered(upgrade: Upgrade, event: Event, now: float) -> Signal | None
         return Signal.NEWS
     if isinstance(event, Answered) and isinstance(event.status, DownloadStatus) and not upgrade.contested:
         return Signal.HANDED_OVER if event.status is DownloadStatus.HANDED_OVER else Signal.REFUSED
-    return Signal.DEADLINE if now - upgrade.since >= upgrade_rules.ordered_deadline(upgrade.order.size) else None
+    return Signal.DEADLINE if upgrade_rules.ordered_too_long(upgrade, now) else None
 
 
 def _signal_upgrading(upgrade: Upgrade, event: Event, now: float) -> Signal | None:
@@ -273,7 +281,7 @@ def _enter(upgrade: Upgrade, phase: Phase, signal: Signal, event: Event, now: fl
     if signal is Signal.ORDERED_VERSION and isinstance(event, Reported):
         report = event.report.over(upgrade.report)
         return replace(upgrade, report=report, outcome=Outcome.SUCCEEDED, reason=None, amended_at=now)
-    before = upgrade.phase
+    before, restarting_since = upgrade.phase, upgrade.since
     upgrade = replace(upgrade, phase=phase, since=now, steps=(*upgrade.steps, Step(phase=phase, at=now)))
     if isinstance(event, Begin):
         return replace(
@@ -286,6 +294,9 @@ def _enter(upgrade: Upgrade, phase: Phase, signal: Signal, event: Event, now: fl
             success_told=False,
             silent=False,
             contested=False,
+            order=replace(upgrade.order, download_url=event.download_url or upgrade.order.download_url),
+            token=event.token,
+            fetched=None,
             from_version=event.baseline.version,
             changed_at=now,
             progressed_at=now,
@@ -293,9 +304,12 @@ def _enter(upgrade: Upgrade, phase: Phase, signal: Signal, event: Event, now: fl
             not_ready_since=None,
         )
     if phase is Phase.QUEUED:
-        return replace(upgrade, mid=None, baseline=None, report=None)
+        return replace(upgrade, mid=None, token=None, fetched=None, baseline=None, report=None)
     if phase is Phase.UPGRADING and before is Phase.ORDERED:
         return replace(upgrade, progressed_at=now)
+    if phase is Phase.UPGRADING and upgrade.progressed_at is not None:
+        # While it restarted no progress was to be seen; what it stood still before that still counts.
+        return replace(upgrade, progressed_at=min(upgrade.progressed_at + now - restarting_since, now))
     if phase is Phase.ENDED:
         outcome, reason = _conclusion(upgrade, before, signal, event)
         by_deadline = signal is Signal.DEADLINE and before is not Phase.QUEUED
@@ -315,9 +329,10 @@ def _conclusion(upgrade: Upgrade, before: Phase, signal: Signal, event: Event) -
         case Phase.QUEUED, _:
             return Outcome.FAILED, upgrade.not_ready
         case Phase.ORDERED, Signal.REFUSED if isinstance(event, Answered) and isinstance(event.status, DownloadStatus):
-            return Outcome.FAILED, Reason(event.status.value)
+            failed_unasked = event.status is DownloadStatus.DOWNLOAD_FAILED and upgrade_rules.never_fetched(upgrade)
+            return Outcome.FAILED, Reason.NEVER_FETCHED if failed_unasked else Reason(event.status.value)
         case Phase.ORDERED, _:
-            return Outcome.FAILED, Reason.NO_ANSWER
+            return Outcome.FAILED, Reason.NEVER_FETCHED if upgrade_rules.never_fetched(upgrade) else Reason.NO_ANSWER
         case _, Signal.ERRORS_TOLD:
             return Outcome.FAILED, Reason.ERRORS_REPORTED
         case Phase.UPGRADING, _:

@@ -36,7 +36,7 @@ def is_news(told: Report, baseline: Report) -> bool:
     if told.active and (told.stage != baseline.stage or told.progress not in {None, baseline.progress}):
         return True
     return any(
-        now is not None and now != before
+        None not in {now, before} and now != before  # what is told for the first time may be old
         for now, before in (
             (told.component, baseline.component),
             (told.version, baseline.version),
@@ -74,6 +74,19 @@ def ordered_deadline(size: int | None) -> float:
     return min(max(ORDERED_LEAST, needed), ORDERED_MOST)
 
 
+def ordered_too_long(upgrade: Upgrade, now: float) -> bool:
+    """Tell whether nothing more is to be expected of an order; a fetch from our own view that moves extends it."""
+    fetched_at = None if upgrade.fetched is None else upgrade.fetched.last_at
+    if fetched_at is not None and now - fetched_at < ORDERED_MARGIN:
+        return False
+    return now - upgrade.since >= ordered_deadline(upgrade.order.size)
+
+
+def never_fetched(upgrade: Upgrade) -> bool:
+    """Tell whether the package was offered from our own view, and nobody came for it."""
+    return upgrade.order.package is not None and (upgrade.fetched is None or not upgrade.fetched.requests)
+
+
 def stall_deadline(report: Report | None) -> float:
     """Return the seconds that an EMU may go without progress, by what it last reported."""
     if report is None:
@@ -102,7 +115,6 @@ def settled(upgrade: Upgrade, event: Reported, now: float) -> bool:
     same_ordered = upgrade.order.version is not None and upgrade.order.version == upgrade.from_version
     return (
         event.report.running
-        and not event.report.active
         and (same_ordered or version_changed(upgrade))
         and (upgrade.success_told or unchanged_for(upgrade, SETTLE, now))
     )
