@@ -1,0 +1,1 @@
+"""The commands of the checkout, and what they are made of."""
