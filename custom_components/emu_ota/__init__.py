@@ -1,13 +1,19 @@
 """EMU OTA: keeps the firmware of energy management units current."""
 
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import EVENT_HOMEASSISTANT_STOP, Platform
 from homeassistant.core import Event, HomeAssistant
 from homeassistant.exceptions import ConfigEntryNotReady
 from homeassistant.helpers import config_validation as cv, device_registry as dr
 from homeassistant.helpers.typing import ConfigType
 
-from .connection import transport_for
+from .connection import async_forget_session, transport_for
 from .const import DOMAIN
+from .firmware.hosting import HOSTING
+from .firmware.index_storage import IndexStorage
+from .firmware.packages import PackageStore
+from .firmware.view import async_setup_hosting
+from .releases import packages_in_use
 from .runtime import EmuOtaConfigEntry, Runtime, emu_identifier
 from .services import async_setup_services
 from .storage import EntryStorage
@@ -19,7 +25,8 @@ CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
-    """Register the actions."""
+    """Register the actions, and the route by which EMSs fetch packages."""
+    async_setup_hosting(hass)
     async_setup_services(hass)
     return True
 
@@ -35,6 +42,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: EmuOtaConfigEntry) -> bo
         await runtime.transport.async_stop()
         raise ConfigEntryNotReady(translation_domain=DOMAIN, translation_key=_not_ready_key(err)) from err
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+    runtime.start()
 
     async def async_stop(_: Event) -> None:
         await runtime.async_stop()
@@ -68,13 +76,23 @@ async def async_unload_entry(hass: HomeAssistant, entry: EmuOtaConfigEntry) -> b
 
 async def async_remove_entry(hass: HomeAssistant, entry: EmuOtaConfigEntry) -> None:
     """Leave nothing behind."""
-    await EntryStorage(hass, entry.entry_id).async_remove()
+    storage = EntryStorage(hass, entry.entry_id)
+    hosting = hass.data[HOSTING]
+    for upgrade in await storage.async_load_upgrades():
+        if upgrade.token is not None:
+            hosting.close(upgrade.token)
+    await storage.async_remove()
+    await IndexStorage(hass, entry.entry_id).async_remove()
+    await PackageStore(hass).async_sweep(packages_in_use(hass))
+    await async_forget_session(entry.data)
 
 
 async def async_remove_config_entry_device(
     hass: HomeAssistant, entry: EmuOtaConfigEntry, device: dr.DeviceEntry
 ) -> bool:
     """Let the device of an EMU be deleted that its EMS no longer names and that is not being upgraded."""
+    if entry.state is not ConfigEntryState.LOADED:
+        return False  # nobody knows which EMUs there are
     runtime = entry.runtime_data
     for ems in runtime.systems.values():
         coordinator = ems.coordinator

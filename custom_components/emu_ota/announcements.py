@@ -2,12 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from homeassistant.core import CALLBACK_TYPE, callback
 
 from .protocol.upgrade import Phase, Upgrade
 
-EXTERNAL_CHANGE = "external_change"
+EXTERNAL_CHANGE: Final = "external_change"
+
+FOREIGN_WORK_LASTS: Final = 15 * 60.0
+"""Seconds after the last sign of somebody else's work on an EMU in which the next is a sign of the same: between two
+components an EMU rests for a moment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +32,7 @@ class Announcements:
     def __init__(self) -> None:
         """Begin with nobody."""
         self._listeners: dict[tuple[str, int], list[Callable[[Announcement], None]]] = {}
+        self._foreign_work: dict[tuple[str, int], float] = {}
 
     def watch(self, uid: str, device_id: int, announced: Callable[[Announcement], None]) -> CALLBACK_TYPE:
         """Call back for each step of an EMU's upgrades; returns what ends it."""
@@ -49,6 +55,16 @@ class Announcements:
         """Tell that somebody else changed an EMU, or set out to."""
         announcement = Announcement(kind=EXTERNAL_CHANGE, from_version=from_version, to_version=to_version)
         self._tell(uid, device_id, announcement)
+
+    @callback
+    def note_foreign_work(
+        self, uid: str, device_id: int, from_version: str | None, now: float, *, begins: bool
+    ) -> None:
+        """Take note of a sign that somebody else is at work on an EMU; tell it where that begins, once for all of it."""
+        seen_at = self._foreign_work.get((uid, device_id))
+        self._foreign_work[uid, device_id] = now
+        if begins and (seen_at is None or now - seen_at >= FOREIGN_WORK_LASTS):
+            self.tell_external_change(uid, device_id, from_version)
 
     def _tell(self, uid: str, device_id: int, announcement: Announcement) -> None:
         for announced in tuple(self._listeners.get((uid, device_id), ())):

@@ -1,6 +1,7 @@
 """From the data of a config entry to its transport."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Final, cast
 
 from homeassistant.const import CONF_CLIENT_ID, CONF_HOST, CONF_PASSWORD, CONF_PORT, CONF_USERNAME
@@ -19,7 +20,7 @@ from .const import (
     CONNECTION_BROKER,
     CONNECTION_HOME_ASSISTANT,
 )
-from .transport import Transport
+from .transport import Transport, TransportError
 from .transport.broker import BrokerSettings, BrokerTransport
 from .transport.home_assistant import HomeAssistantTransport
 
@@ -58,6 +59,16 @@ TRANSPORTS: Final[dict[str, Callable[[HomeAssistant, EntryData], Transport]]] = 
     CONNECTION_HOME_ASSISTANT: _home_assistant,
     CONNECTION_BROKER: _own_connection,
 }
+
+
+async def async_forget_session(data: EntryData) -> None:
+    """Have the broker forget the session that it keeps for an own connection. A broker that is away is left alone."""
+    if data[CONF_CONNECTION] != CONNECTION_BROKER:
+        return
+    transport = BrokerTransport(broker_settings(data), keep_session=False)
+    with suppress(TransportError):
+        await transport.async_start()
+    await transport.async_stop()
 
 
 def transport_for(hass: HomeAssistant, data: EntryData) -> Transport:

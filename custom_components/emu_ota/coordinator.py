@@ -115,6 +115,8 @@ class EmsCoordinator:
         self._emu_listeners: dict[int, list[CALLBACK_TYPE]] = {}
         self._ems_listeners: list[CALLBACK_TYPE] = []
         self._moved_at: dict[int, float] = {}
+        self._watched_since: float | None = None
+        """The first of the answers of which none has been missing since; what moved before it was not seen."""
         self._busy: frozenset[int] = frozenset()
         self._unknown_codes: set[tuple[str, int]] = set()
         self._order_mids: deque[str] = deque(maxlen=16)
@@ -134,10 +136,11 @@ class EmsCoordinator:
         """The EMUs in a stage 1-4 that moves, whoever ordered it."""
         return self._busy
 
-    def moved_within(self, seconds: float) -> bool:
-        """Tell whether a stage 1-4 of any of its EMUs was seen to move in so many seconds."""
-        now = dt_util.utcnow().timestamp()
-        return any(now - moved_at < seconds for moved_at in self._moved_at.values())
+    def rested(self, seconds: float) -> bool:
+        """Tell whether it has answered for so many seconds without a stage 1-4 of any of its EMUs seen to move."""
+        now, since = dt_util.utcnow().timestamp(), self._watched_since
+        quiet = since is not None and now - since >= seconds
+        return quiet and all(now - moved_at >= seconds for moved_at in self._moved_at.values())
 
     def is_fresh(self) -> bool:
         """Tell whether its last answer is as good as one asked for now."""
@@ -239,6 +242,7 @@ class EmsCoordinator:
         if self._asking.unanswered >= SILENT_AFTER and self._answering:
             LOGGER.info("EMS %s has stopped answering", self.uid)
             self._answering = False
+            self._watched_since = None
             self._remember()
             self._notify_all()
         self._update_busy()
@@ -247,6 +251,7 @@ class EmsCoordinator:
     @callback
     def _connection_changed(self, _: bool) -> None:  # noqa: FBT001 - a callback's one value
         self._asking.connection_changed()
+        self._watched_since = None
         self._notify_all()
 
     # Hearing
@@ -300,6 +305,7 @@ class EmsCoordinator:
     def _take_answer(self, took: float) -> None:
         self.last_answer = dt_util.utcnow()
         self.response_time = took
+        self._watched_since = self._watched_since or self.last_answer.timestamp()
         self._asking.schedule()
         if self._answering:
             self._notify_ems()

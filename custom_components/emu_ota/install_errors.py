@@ -40,4 +40,4 @@ def raise_for_outcome(upgrade: Upgrade, name: str) -> None:
 
 def _file_name(order: Order) -> str:
     """Return what stands for the version where none was given; what follows the path may be a secret."""
-    return PurePosixPath(urlsplit(order.download_url).path).name or "?"
+    return PurePosixPath(urlsplit(order.download_url or "").path).name or "?"

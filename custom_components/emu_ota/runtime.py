@@ -1,5 +1,6 @@
 """What a loaded config entry consists of, and how its subentries come and go in place."""
 
+import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -11,25 +12,17 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import (
     CONF_DEVICE_UID,
-    CONF_DOWNLOAD_URL,
     CONF_MAX_PARALLEL,
-    CONF_MD5,
     CONF_PREFIX,
     CONF_QUEUE_TIMEOUT,
-    CONF_RELEASE_NOTES,
-    CONF_RELEASE_URL,
-    CONF_SIZE,
-    CONF_VERSION,
     DEFAULT_MAX_PARALLEL,
     DEFAULT_QUEUE_TIMEOUT,
     DOMAIN,
     SUBENTRY_EMS,
-    SUBENTRY_FIRMWARE,
 )
 from .coordinator import EmsCoordinator
-from .firmware.library import FirmwareLibrary
-from .firmware.release import Release
 from .protocol.topics import EmsAddress
+from .releases import EntryReleases
 from .storage import EntryStorage, StoredEms
 from .transport import Transport
 from .upgrade_queue import Limits
@@ -63,7 +56,7 @@ class Runtime:
     def __init__(self, hass: HomeAssistant, entry: EmuOtaConfigEntry, transport: Transport) -> None:
         """Put the parts together; nothing runs yet."""
         self.transport = transport
-        self.library = FirmwareLibrary()
+        self.releases = EntryReleases(hass, entry, self._releases_changed)
         self.systems: dict[str, Ems] = {}
         """The EMSs by uid."""
         self._hass = hass
@@ -72,21 +65,29 @@ class Runtime:
         self._stored: dict[str, StoredEms] = {}
         self._coordinators: dict[str, EmsCoordinator] = {}
         self._factories: list[EntityFactory] = []
-        self.upgrades = Upgrades(hass, self._storage, self._coordinators, _limits(entry))
+        self._updating = asyncio.Lock()
+        self.upgrades = Upgrades(hass, self._storage, self.releases.offers, self._coordinators, _limits(entry))
 
     async def async_load(self) -> None:
         """Read what is stored, and hear every EMS as soon as the transport starts. Raises NotAuthorized."""
         self._stored = await self._storage.async_load_known()
         await self.upgrades.async_load()
-        self.library.replace(_releases(self._entry))
+        await self.releases.async_load()
         for subentry in self._entry.get_subentries_of_type(SUBENTRY_EMS):
             await self._async_add_ems(subentry)
         self._entry.async_on_unload(self.transport.watch_connection(self.upgrades.connection_changed))
+
+    @callback
+    def start(self) -> None:
+        """Ask the index, and clear away packages that nobody uses any more."""
+        self.releases.index.start()
+        self._entry.async_create_background_task(self._hass, self.releases.async_sweep(), "emu_ota sweep")
 
     async def async_stop(self) -> None:
         """Stop everything, and write what is known."""
         for ems in self.systems.values():
             ems.coordinator.stop()
+        await self.releases.index.async_stop()
         await self.upgrades.async_stop()
         await self._storage.async_save_known(self._known())
         await self.transport.async_stop()
@@ -100,23 +101,30 @@ class Runtime:
 
     async def async_entry_updated(self) -> None:
         """Take over changed subentries and options in place: no reload, no upgrade disturbed."""
+        async with self._updating:  # each change comes by itself, and may come while the last one is taken over
+            await self._async_take_over()
+
+    async def _async_take_over(self) -> None:
         limits = _limits(self._entry)
         self.upgrades.limits.max_parallel = limits.max_parallel
         self.upgrades.limits.queue_timeout = limits.queue_timeout
-        if self.library.replace(_releases(self._entry)):
-            for ems in self.systems.values():
-                for device_id in ems.coordinator.emus:
-                    ems.coordinator.notify_emu(device_id)
+        await self.releases.async_entry_updated()
         subentries = {subentry.subentry_id: subentry for subentry in self._entry.get_subentries_of_type(SUBENTRY_EMS)}
         for ems in tuple(self.systems.values()):
             if ems.subentry_id not in subentries:
                 self._remove_ems(ems)
             elif (name := subentries.pop(ems.subentry_id).title) != ems.coordinator.name:
                 self._rename_ems(ems, name)
-        for subentry in subentries.values():
-            ems = await self._async_add_ems(subentry)
-            self._add_entities(self._factories, ems, ems.coordinator.emus, with_ems=True)
-            await ems.coordinator.async_ask_versions()
+        for subentry_id, subentry in subentries.items():
+            if subentry_id in self._entry.subentries:  # it may be gone again by now
+                ems = await self._async_add_ems(subentry)
+                ems.coordinator.refresh()
+
+    @callback
+    def _releases_changed(self) -> None:
+        for ems in self.systems.values():
+            for device_id in ems.coordinator.emus:
+                ems.coordinator.notify_emu(device_id)
 
     async def _async_add_ems(self, subentry: ConfigSubentry) -> Ems:
         uid = subentry.data[CONF_DEVICE_UID]
@@ -142,6 +150,8 @@ class Runtime:
         self.systems[uid] = ems
         self._coordinators[uid] = coordinator
         self.upgrades.adopt(coordinator)
+        # What is heard from here on makes entities of its own.
+        self._add_entities(self._factories, ems, coordinator.emus, with_ems=True)
         await coordinator.async_subscribe()
         return ems
 
@@ -221,17 +231,3 @@ def _limits(entry: EmuOtaConfigEntry) -> Limits:
         max_parallel=entry.options.get(CONF_MAX_PARALLEL, DEFAULT_MAX_PARALLEL),
         queue_timeout=entry.options.get(CONF_QUEUE_TIMEOUT, DEFAULT_QUEUE_TIMEOUT) * 60,
     )
-
-
-def _releases(entry: EmuOtaConfigEntry) -> list[Release]:
-    return [
-        Release(
-            version=subentry.data[CONF_VERSION],
-            download_url=subentry.data[CONF_DOWNLOAD_URL],
-            md5=subentry.data[CONF_MD5],
-            size=subentry.data.get(CONF_SIZE),
-            notes=subentry.data.get(CONF_RELEASE_NOTES),
-            url=subentry.data.get(CONF_RELEASE_URL),
-        )
-        for subentry in entry.get_subentries_of_type(SUBENTRY_FIRMWARE)
-    ]

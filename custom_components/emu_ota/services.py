@@ -1,16 +1,22 @@
 """The actions of the integration (design: "Actions")."""
 
+from datetime import datetime
 from typing import Final
 
 from homeassistant.components.update import DOMAIN as UPDATE_DOMAIN
-from homeassistant.const import ATTR_ENTITY_ID
+from homeassistant.const import ATTR_CONFIG_ENTRY_ID, ATTR_ENTITY_ID
 from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse, SupportsResponse, callback
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import config_validation as cv, entity_registry as er, service
+from homeassistant.util import dt as dt_util
 from homeassistant.util.json import JsonValueType
 import probatio
 
 from .announcements import to_version
 from .const import CONF_DOWNLOAD_URL, CONF_MD5, CONF_VERSION, DOMAIN
+from .download_test import async_test_download
+from .firmware.packages import PackageRefused
+from .install_errors import invalid_request
 from .protocol.upgrade import Upgrade
 from .runtime import EmuOtaConfigEntry
 from .upgrade_attributes import iso_time
@@ -18,6 +24,7 @@ from .upgrade_attributes import iso_time
 SERVICE_UPGRADE: Final = "upgrade"
 SERVICE_CANCEL: Final = "cancel"
 SERVICE_GET_HISTORY: Final = "get_history"
+SERVICE_TEST_DOWNLOAD: Final = "test_download"
 
 ATTR_START: Final = "start"
 ATTR_END: Final = "end"
@@ -62,13 +69,37 @@ def async_setup_services(hass: HomeAssistant) -> None:
         ),
         supports_response=SupportsResponse.ONLY,
     )
+    service.async_register_admin_service(
+        hass,
+        DOMAIN,
+        SERVICE_TEST_DOWNLOAD,
+        _async_test_download,
+        schema=probatio.Schema({probatio.Required(ATTR_CONFIG_ENTRY_ID): cv.string}),
+        supports_response=SupportsResponse.ONLY,
+    )
+
+
+async def _async_test_download(call: ServiceCall) -> ServiceResponse:
+    """Return what became of fetching a test file as an EMS would."""
+    entry: EmuOtaConfigEntry = service.async_get_config_entry(call.hass, DOMAIN, call.data[ATTR_CONFIG_ENTRY_ID])
+    releases = entry.runtime_data.releases
+    try:
+        return await async_test_download(call.hass, releases.offers, releases.packages)
+    except PackageRefused as err:
+        raise HomeAssistantError(translation_domain=DOMAIN, translation_key="no_room") from err
 
 
 async def _async_get_history(call: ServiceCall) -> ServiceResponse:
     """Return the upgrades that have ended, newest first."""
     registry = er.async_get(call.hass)
     wanted = call.data.get(ATTR_ENTITY_ID)
-    start, end = call.data.get(ATTR_START), call.data.get(ATTR_END)
+    for entity_id in wanted or ():
+        entity = registry.async_get(entity_id)
+        if entity is None or (entity.platform, entity.domain) != (DOMAIN, UPDATE_DOMAIN):
+            raise invalid_request("not_an_emu", entity_id=entity_id)
+    start, end = _utc(call.data.get(ATTR_START)), _utc(call.data.get(ATTR_END))
+    if start is not None and end is not None and end < start:
+        raise invalid_request("end_before_start")
     found: list[tuple[float, dict[str, JsonValueType]]] = []
     entries: list[EmuOtaConfigEntry] = call.hass.config_entries.async_loaded_entries(DOMAIN)
     for entry in entries:
@@ -85,6 +116,11 @@ async def _async_get_history(call: ServiceCall) -> ServiceResponse:
                 found.append((ended, _history_record(upgrade, entity_id)))
     found.sort(key=lambda record: record[0], reverse=True)
     return {"upgrades": [record for _, record in found]}
+
+
+def _utc(time: datetime | None) -> datetime | None:
+    """Return a time in UTC; one without a time zone is local, by Home Assistant's clock and not the process's."""
+    return None if time is None else dt_util.as_utc(time)
 
 
 def _history_record(upgrade: Upgrade, entity_id: str | None) -> dict[str, JsonValueType]:

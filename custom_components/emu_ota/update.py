@@ -1,6 +1,7 @@
 """The firmware of an EMU: what is installed, what is newer, and installing it."""
 
 from collections.abc import Hashable
+from contextlib import suppress
 from typing import Any, override
 
 from homeassistant.components.update import UpdateDeviceClass, UpdateEntity, UpdateEntityFeature
@@ -8,6 +9,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .entity import EmuEntity
+from .firmware.index_fetch import CannotRefresh
 from .firmware.link import parse_link
 from .firmware.release import Release
 from .install_errors import invalid_request, raise_for_outcome, upgrade_interrupted
@@ -49,7 +51,8 @@ class EmuFirmware(EmuEntity, UpdateEntity):
     def __init__(self, runtime: Runtime, ems: Ems, device_id: int) -> None:
         """Look at an EMU."""
         super().__init__(runtime, ems, device_id, "firmware")
-        self._library = runtime.library
+        self._releases = runtime.releases
+        self._library = runtime.releases.library
 
     @property
     @override
@@ -84,6 +87,12 @@ class EmuFirmware(EmuEntity, UpdateEntity):
         release = self._release()
         return None if release is None else release.url
 
+    @property
+    @override
+    def release_summary(self) -> str | None:
+        release = self._release()
+        return None if release is None else release.summary
+
     @override
     async def async_release_notes(self) -> str | None:
         release = self._release()
@@ -112,7 +121,19 @@ class EmuFirmware(EmuEntity, UpdateEntity):
     @override
     async def async_install(self, version: str | None, backup: bool, **kwargs: Any) -> None:
         """Install a release and wait for the outcome; anything but a success is raised."""
-        await self._async_upgrade(self._release_to_install(version).order, named=version is not None)
+        release = self._release_to_install(version)
+        if release.hosted and release.sha256 is not None:
+            if self._releases.offers.base.url is None:
+                raise invalid_request("no_download_address")
+            if not await self._releases.packages.async_exists(release.sha256):
+                raise invalid_request("package_missing", version=release.version)
+        await self._async_upgrade(release.order, named=version is not None)
+
+    async def async_update(self) -> None:
+        """Ask the EMS and the index now (the action `homeassistant.update_entity`)."""
+        self.emu.coordinator.refresh()
+        with suppress(CannotRefresh):  # it is kept in mind, and shown where it lasts
+            await self._releases.index.async_refresh()
 
     def _release_to_install(self, version: str | None) -> Release:
         installed = self.installed_version or ""

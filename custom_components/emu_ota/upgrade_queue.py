@@ -21,14 +21,19 @@ class Limits:
     """Seconds of not being ready, when it would be its turn, until an upgrade fails."""
 
 
-def next_move(coordinator: EmsCoordinator, upgrade: Upgrade, limits: Limits, *, free: bool) -> Event | None:
+def next_move(
+    coordinator: EmsCoordinator, upgrade: Upgrade, limits: Limits, *, free: bool, can_serve: bool
+) -> Event | None:
     """Return what becomes of a queued upgrade now, or None when its turn has come.
 
-    `free`: nothing of ours keeps this EMS or the entry from starting another.
+    `free`: nothing of ours keeps this EMS or the entry from starting another. `can_serve`: an EMS has an address to
+    fetch a package from us.
     """
     if not free or coordinator.busy:
         return Happened.WAITING
     reason = _not_ready(coordinator, upgrade)
+    if reason is None and upgrade.order.package is not None and not can_serve:
+        reason = Reason.NO_DOWNLOAD_ADDRESS
     if reason is not None:
         return NotReady(reason, limits.queue_timeout)
     if not upgrade.named and coordinator.emus[upgrade.device_id].version == upgrade.order.version is not None:

@@ -14,9 +14,12 @@ from .announcements import Announcements
 from .asking import ASK_AGAIN, ASK_INTERVAL, ASK_RESTARTING, ASK_UPGRADING
 from .const import LOGGER
 from .coordinator import AskEnded, EmsCoordinator, EmsEvent, EmuReported, ForeignOrder, OrderAnswered
+from .firmware.hosting import new_token
+from .firmware.offers import Offers
 from .history import History
 from .protocol.commands import Command
-from .protocol.upgrade import Answered, Begin, Event, Happened, Order, Phase, Reported, Step, Upgrade
+from .protocol.fetched import Fetched
+from .protocol.upgrade import Answered, Begin, Event, Fetching, Happened, Order, Phase, Reported, Step, Upgrade
 from .protocol.upgrade_machine import Effect, advance
 from .storage import EntryStorage
 from .transport import NotSent, TransportError
@@ -36,7 +39,12 @@ class Upgrades:
     """The upgrades of one config entry. Everything runs in the event loop."""
 
     def __init__(
-        self, hass: HomeAssistant, storage: EntryStorage, systems: dict[str, EmsCoordinator], limits: Limits
+        self,
+        hass: HomeAssistant,
+        storage: EntryStorage,
+        offers: Offers,
+        systems: dict[str, EmsCoordinator],
+        limits: Limits,
     ) -> None:
         """Know the EMSs by uid; `systems` stays the caller's and changes with the subentries."""
         self.limits = limits
@@ -44,6 +52,7 @@ class Upgrades:
         self.history = History(storage)
         self._hass = hass
         self._storage = storage
+        self._offers = offers
         self._systems = systems
         self._active: dict[str, Upgrade] = {}
         self._orders: dict[str, Command] = {}
@@ -59,6 +68,7 @@ class Upgrades:
         for upgrade in await self._storage.async_load_upgrades():
             if self.history.get(upgrade.id) is None:  # else a crash came between the two writes of an ending
                 self._active[upgrade.id] = upgrade
+                self._offer(upgrade)
         now = dt_util.utcnow().timestamp()
         for upgrade in self.history.newest():
             if upgrade.by_deadline and upgrade.ended_at is not None and now - upgrade.ended_at < HOLD:
@@ -237,6 +247,7 @@ class Upgrades:
     def _end(self, upgrade: Upgrade) -> None:
         del self._active[upgrade.id]
         self._orders.pop(upgrade.id, None)
+        self._withdraw(upgrade)
         self.history.add(upgrade)
         if upgrade.by_deadline:
             # The EMS may still be at work on it.
@@ -245,7 +256,7 @@ class Upgrades:
             if not future.done():
                 future.set_result(upgrade)
         self._set_pace(upgrade.uid)
-        self._hass.async_create_task(self._async_save_ended(), "emu_ota save")
+        self._hass.async_create_task(self._async_save_ended(upgrade), "emu_ota save")
         LOGGER.debug("Upgrade of EMU %s of %s: %s %s", upgrade.device_id, upgrade.uid, upgrade.outcome, upgrade.reason)
 
     def _do(self, upgrade: Upgrade, effects: Iterable[Effect]) -> None:
@@ -275,6 +286,7 @@ class Upgrades:
             await coordinator.async_send_order(command)
         except NotSent:
             if (current := self._active.get(upgrade.id)) is not None and current.mid == command.mid:
+                self._withdraw(current)
                 self._advance(current, Happened.NOT_SENT)
         except TransportError as err:
             # It may have gone out: from here on only what the EMS reports decides.
@@ -300,7 +312,13 @@ class Upgrades:
         for upgrade in upgrades:
             if upgrade.phase is not Phase.QUEUED:
                 continue
-            move = next_move(coordinator, upgrade, self.limits, free=free and running < self.limits.max_parallel)
+            move = next_move(
+                coordinator,
+                upgrade,
+                self.limits,
+                free=free and running < self.limits.max_parallel,
+                can_serve=self._offers.base.url is not None,
+            )
             if move is not None:
                 self._advance(upgrade, move)
             elif coordinator.is_fresh():
@@ -312,14 +330,36 @@ class Upgrades:
                 return
 
     def _begin(self, coordinator: EmsCoordinator, upgrade: Upgrade) -> None:
-        order = upgrade.order
-        command = coordinator.prepare_order(upgrade.device_id, order.download_url, order.md5)
+        order, token = upgrade.order, None
+        link = order.download_url
+        if order.package is not None:
+            token = new_token()
+            link = self._offers.link(order, token)
+        command = coordinator.prepare_order(upgrade.device_id, link or "", order.md5)
         self._orders[upgrade.id] = command
-        self._advance(upgrade, Begin(coordinator.emus[upgrade.device_id], command.mid))
+        self._offer(self._advance(upgrade, Begin(coordinator.emus[upgrade.device_id], command.mid, link, token)))
+
+    def _offer(self, upgrade: Upgrade) -> None:
+        """Let the EMS fetch the package, where it is ours to serve."""
+        if upgrade.token is not None:
+            self._offers.open(
+                upgrade.order, upgrade.token, upgrade.fetched, lambda fetched: self._fetched(upgrade, fetched)
+            )
+
+    def _withdraw(self, upgrade: Upgrade) -> None:
+        if upgrade.token is not None:
+            self._offers.close(upgrade.token)
+
+    @callback
+    def _fetched(self, upgrade: Upgrade, fetched: Fetched) -> None:
+        before = self._active.get(upgrade.id, upgrade).fetched
+        self._advance(upgrade, Fetching(fetched))
+        if before is None or before.running != fetched.running:
+            self._save()
 
     def _release(self, coordinator: EmsCoordinator, *, answered: bool) -> None:
         """Let the queue of an EMS go on after an outcome of ours that it may not know of."""
-        if answered and coordinator.uid in self._held and not coordinator.moved_within(HOLD):
+        if answered and coordinator.uid in self._held and coordinator.rested(HOLD):
             self._held.remove(coordinator.uid)
             self._set_pace(coordinator.uid)
 
@@ -367,7 +407,8 @@ class Upgrades:
     def _save(self) -> None:
         self._hass.async_create_task(self._storage.async_save_upgrades(self._active.values()), "emu_ota save")
 
-    async def _async_save_ended(self) -> None:
+    async def _async_save_ended(self, upgrade: Upgrade) -> None:
         # In this order, so that a crash in between finds an upgrade twice and never not at all.
         await self.history.async_save()
         await self._storage.async_save_upgrades(self._active.values())
+        await self._offers.async_done(upgrade.order)

@@ -30,8 +30,10 @@ RETRY_SOON: Final = 10
 RETRY_LATE: Final = 3600
 """The same where the bytes are used up: only a new upgrade will help."""
 
+TOLD_EVERY: Final = 5.0
+"""Seconds after which a fetch is told of again, where a per cent of the package takes longer."""
+
 _TOKEN_BYTES: Final = 16  # 128 bits
-_TOLD_EVERY: Final = 5.0  # seconds, where a per cent takes longer
 
 
 class Busy(Exception):
@@ -85,12 +87,14 @@ class Hosting:
         max_running_of_one: int = MAX_RUNNING_OF_ONE,
         max_running: int = MAX_RUNNING,
         max_times: int = MAX_TIMES,
+        told_every: float = TOLD_EVERY,
     ) -> None:
         """Begin with no offer."""
         self._hass = hass
         self._max_running_of_one = max_running_of_one
         self._max_running = max_running
         self._max_times = max_times
+        self._told_every = told_every
         self._offers: dict[bytes, Offer] = {}
         self._running = 0
 
@@ -134,7 +138,7 @@ class Hosting:
             nonlocal told_covered, told_at
             offer.fetched = offer.fetched.with_sent(start, stop, offer.file.size, _now())
             covered, at = offer.fetched.covered, self._hass.loop.time()
-            if (covered - told_covered) * 100 >= offer.file.size or at - told_at >= _TOLD_EVERY:
+            if (covered - told_covered) * 100 >= offer.file.size or at - told_at >= self._told_every:
                 told_covered, told_at = covered, at
                 _tell(offer)
 

@@ -11,7 +11,6 @@ from aiohttp import (
     ClientSession,
     ClientSSLError,
     ClientTimeout,
-    InvalidUrlRedirectClientError,
 )
 from aiohttp.hdrs import ACCEPT, ACCEPT_ENCODING, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED
 from multidict import CIMultiDictProxy
@@ -22,9 +21,10 @@ from .index import MAX_INDEX, IndexFault
 MAX_VALIDATOR: Final = 255
 """Characters of an ETag or a date that are sent back; servers use some tens."""
 
-_CHUNK: Final = 64 * 1024
-# Seconds. Even the largest index comes within the total over a line of 50 kB/s.
-_TIMEOUT: Final = ClientTimeout(total=120, sock_connect=10, sock_read=30)
+TIMEOUT: Final = ClientTimeout(total=120, sock_connect=10, sock_read=30)
+"""Seconds. Even the largest index comes within the total over a line of 50 kB/s."""
+
+_CHUNK: Final = 64 * 1024  # bytes
 
 
 class FetchFault(StrEnum):
@@ -65,11 +65,11 @@ class IndexCopy:
 
 
 async def async_fetch_index(
-    session: ClientSession, url: str, known: IndexCopy | None = None, *, limit: int = MAX_INDEX
+    session: ClientSession, url: str, known: IndexCopy | None = None, *, patience: ClientTimeout = TIMEOUT
 ) -> IndexCopy:
     """Return the document behind a URL; the known copy, from where it is now, when that is still the newest.
 
-    Raises CannotRefresh. Nothing beyond `limit` bytes is read.
+    Raises CannotRefresh. No more than MAX_INDEX bytes are taken in.
     """
     # Coded, a few bytes could become very many.
     headers = {ACCEPT: "application/json", ACCEPT_ENCODING: "identity"}
@@ -77,15 +77,16 @@ async def async_fetch_index(
         headers[IF_NONE_MATCH] = known.etag
     if known is not None and known.last_modified is not None:
         headers[IF_MODIFIED_SINCE] = known.last_modified
+    address = _address(url)
     try:
-        async with session.get(url, auto_decompress=False, headers=headers, timeout=_TIMEOUT) as response:
+        async with session.get(address, auto_decompress=False, headers=headers, timeout=patience) as response:
             base = response.url.with_user(None).with_query(None)
             if response.status == HTTPStatus.NOT_MODIFIED and known is not None:
                 return IndexCopy(body=known.body, base=base, etag=known.etag, last_modified=known.last_modified)
             if response.status != HTTPStatus.OK:
                 raise CannotRefresh(FetchFault.HTTP_STATUS, response.status)
             return IndexCopy(
-                body=await _async_body(response, limit),
+                body=await _async_body(response),
                 base=base,
                 etag=_validator(response.headers, ETAG),
                 last_modified=_validator(response.headers, LAST_MODIFIED),
@@ -95,21 +96,27 @@ async def async_fetch_index(
         raise CannotRefresh(FetchFault.TIMEOUT) from None
     except ClientSSLError:
         raise CannotRefresh(FetchFault.TLS_ERROR) from None
-    except InvalidUrlRedirectClientError:
-        raise CannotRefresh(FetchFault.CANNOT_CONNECT) from None
-    except ValueError:
-        raise CannotRefresh(FetchFault.INVALID_URL) from None
-    except ClientError, OSError:
+    except ClientError, OSError, ValueError:  # a ValueError where a redirect leads to what is no URL
         raise CannotRefresh(FetchFault.CANNOT_CONNECT) from None
 
 
-async def _async_body(response: ClientResponse, limit: int) -> bytes:
+def _address(url: str) -> URL:
+    try:
+        address = URL(url)
+        if address.scheme in {"http", "https"} and address.host:
+            return address
+    except ValueError:  # a port or a host that there cannot be
+        pass
+    raise CannotRefresh(FetchFault.INVALID_URL)
+
+
+async def _async_body(response: ClientResponse) -> bytes:
     body = bytearray()
-    if response.content_length is not None and response.content_length > limit:
+    if response.content_length is not None and response.content_length > MAX_INDEX:
         raise CannotRefresh(IndexFault.TOO_LARGE)
     async for chunk in response.content.iter_chunked(_CHUNK):
         body += chunk
-        if len(body) > limit:
+        if len(body) > MAX_INDEX:
             raise CannotRefresh(IndexFault.TOO_LARGE)
     return bytes(body)
 

@@ -55,8 +55,8 @@ class IndexSource:
         self._storage = IndexStorage(hass, entry_id)
         self._current_url = url
         self._changed = changed
-        self._url: str | None = None
-        """What the state is about."""
+        self._url = ""
+        """What the state is about; empty for none."""
         self._copy: IndexCopy | None = None
         self._task: asyncio.Task[CannotRefresh | None] | None = None
         self._timer: CALLBACK_TYPE | None = None
@@ -73,8 +73,8 @@ class IndexSource:
 
     async def async_load(self) -> None:
         """Know again what was known before a restart; no traffic."""
-        self._url = self._current_url()
-        if self._url is None:
+        self._url = self._current_url() or ""
+        if not self._url:
             await self._storage.async_remove()
             return
         remembered = await self._storage.async_load(self._url)
@@ -103,16 +103,16 @@ class IndexSource:
                 age = (dt_util.utcnow() - state.checked_at).total_seconds()
                 # A clock that was put back does not make the wait longer.
                 pause += min(max(ASK_INTERVAL - age, 0.0), ASK_INTERVAL)
-        if self._url is not None:
+        if self._url and not self._stopped:
             self._set_timer(pause)
 
     async def async_refresh(self) -> None:
         """Ask now, or wait for the ask that is under way. Raises CannotRefresh."""
         if self._stopped:
             raise CannotRefresh(FetchFault.INTERRUPTED)
-        if self._url is None:
+        if not self._url:
             raise CannotRefresh(FetchFault.NO_URL)
-        task = self._ask(self._url)
+        task = self._ask()
         await asyncio.wait({task})
         if task.cancelled():
             raise CannotRefresh(FetchFault.INTERRUPTED)
@@ -121,7 +121,7 @@ class IndexSource:
 
     async def async_entry_updated(self) -> None:
         """Where the URL has changed, forget what the old one said, and ask the new one."""
-        url = self._current_url()
+        url = self._current_url() or ""
         if url == self._url or self._stopped:
             return
         self._url = url
@@ -145,10 +145,10 @@ class IndexSource:
             await asyncio.wait({self._task})
 
     @callback
-    def _ask(self, url: str) -> asyncio.Task[CannotRefresh | None]:
+    def _ask(self) -> asyncio.Task[CannotRefresh | None]:
         if self._task is None or self._task.done():
             self._pause(ASK_INTERVAL)
-            self._task = self._hass.async_create_background_task(self._async_ask(url), "emu_ota firmware index")
+            self._task = self._hass.async_create_background_task(self._async_ask(self._url), "emu_ota firmware index")
         return self._task
 
     async def _async_ask(self, url: str) -> CannotRefresh | None:
@@ -203,9 +203,8 @@ class IndexSource:
     @callback
     def _set_timer(self, seconds: float) -> None:
         self._cancel_timer()
-        if not self._stopped:
-            job = HassJob(self._ask_due, "emu_ota firmware index", cancel_on_shutdown=True)
-            self._timer = async_call_later(self._hass, seconds, job)
+        job = HassJob(self._ask_due, "emu_ota firmware index", cancel_on_shutdown=True)
+        self._timer = async_call_later(self._hass, seconds, job)
 
     @callback
     def _cancel_timer(self) -> None:
@@ -216,5 +215,4 @@ class IndexSource:
     @callback
     def _ask_due(self, _: datetime) -> None:
         self._timer = None
-        if self._url is not None:
-            self._ask(self._url)
+        self._ask()

@@ -18,6 +18,10 @@ class FirmwareLibrary:
         before, self._releases = self._releases, {release.version: release for release in releases}
         return before != self._releases
 
+    def all(self) -> list[Release]:
+        """Return the releases."""
+        return list(self._releases.values())
+
     def get(self, version: str) -> Release | None:
         """Return the release of a version."""
         return self._releases.get(version)

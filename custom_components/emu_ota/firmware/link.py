@@ -10,6 +10,8 @@ from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout
 from aiohttp.hdrs import ACCEPT_ENCODING
 from yarl import URL
 
+from ..protocol.commands import is_download_url
+
 MAX_URL: Final = 255
 """Characters of a link: the protocol's limit for any string."""
 
@@ -44,7 +46,7 @@ def parse_link(text: str) -> str | None:
     except ValueError:
         return None
     link = str(url.with_fragment(None))
-    usable = link.startswith(("http://", "https://")) and url.host and len(link) <= MAX_URL
+    usable = is_download_url(link) and url.host and len(link) <= MAX_URL
     return link if usable else None
 
 

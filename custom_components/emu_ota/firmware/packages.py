@@ -12,6 +12,7 @@ import re
 import secrets
 import shutil
 from threading import Lock
+import time
 from types import TracebackType
 from typing import BinaryIO, Final, Self
 
@@ -111,19 +112,19 @@ class PackageStore:
         """Remove a package, if it is there."""
         await self._hass.async_add_executor_job(_remove, self.path(sha256))
 
-    async def async_sweep(self, used: Collection[str]) -> None:
+    async def async_sweep(self, used: Collection[str], *, grace: float = 0.0) -> None:
         """Remove all packages but those with a SHA-256 in `used`, and what a crash has left behind.
 
-        A package that a flow or a mirror has just stored counts as used only when its SHA-256 is given.
+        A package counts as used for `grace` seconds after it was stored: the flow that stored it may still be open.
         """
-        await self._hass.async_add_executor_job(self._sweep, frozenset(used))
+        await self._hass.async_add_executor_job(self._sweep, frozenset(used), grace)
 
-    def _sweep(self, used: frozenset[str]) -> None:
+    def _sweep(self, used: frozenset[str], grace: float) -> None:
         for path in self.folder.iterdir() if self.folder.is_dir() else ():
             temporary = _TEMPORARY.fullmatch(path.name)
             left_behind = temporary is not None and temporary["run"] != _RUN
             unused = _SHA256.fullmatch(path.name) is not None and path.name not in used
-            if left_behind or unused:
+            if left_behind or (unused and time.time() - path.stat().st_mtime >= grace):
                 _remove(path)
 
 

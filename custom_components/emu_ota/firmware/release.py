@@ -22,7 +22,8 @@ class Release:
     """A firmware version that can be installed."""
 
     version: str
-    download_url: str
+    download_url: str | None
+    """Where the EMS fetches it; None where Home Assistant serves it."""
     md5: str
     """32 hexadecimal digits."""
     sha256: str | None = None
@@ -39,11 +40,22 @@ class Release:
     min_version: str | None = None
     """What has to be installed at least, for it to be installed on top."""
     source: Source = Source.LINK
+    hosted: bool = False
+    """Whether Home Assistant serves it, by its SHA-256."""
+    file_name: str | None = None
+    """What the package is called, where known."""
 
     @property
     def order(self) -> Order:
         """What an EMS is ordered, to install it."""
-        return Order(version=self.version, download_url=self.download_url, md5=self.md5, size=self.size)
+        return Order(
+            version=self.version,
+            download_url=None if self.hosted else self.download_url,
+            md5=self.md5,
+            size=self.size,
+            package=self.sha256 if self.hosted else None,
+            file_name=self.file_name,
+        )
 
     def fits(self, installed: str) -> bool:
         """Tell whether it is for the product that runs an installed version, and can be installed on top of that."""

@@ -68,19 +68,19 @@ class FirmwareView(HomeAssistantView):
 
     async def get(self, request: web.Request, token: str, file_name: str) -> web.StreamResponse:
         """Send a package, or the part of it that a range asks for."""
-        offer = self._hosting.find(token)
-        if offer is None or file_name != offer.file.name:
+        offer, transport = self._hosting.find(token), request.transport
+        if offer is None or file_name != offer.file.name or transport is None:
             raise web.HTTPNotFound
         try:
             with self._hosting.fetch(offer, request.remote or "") as sent:
-                return await self._async_answer(request, offer, sent)
+                return await self._async_answer(request, transport, offer, sent)
         except Busy as busy:
             return web.Response(status=busy.status, headers={hdrs.RETRY_AFTER: str(busy.retry_after)})
 
     head = get
 
     async def _async_answer(
-        self, request: web.Request, offer: Offer, sent: Callable[[int, int], None]
+        self, request: web.Request, transport: asyncio.Transport, offer: Offer, sent: Callable[[int, int], None]
     ) -> web.StreamResponse:
         hass = request.app[KEY_HASS]
         if await hass.async_add_executor_job(_size, offer.file.path) != offer.file.size:
@@ -98,12 +98,12 @@ class FirmwareView(HomeAssistantView):
             response.set_status(HTTPStatus.PARTIAL_CONTENT)
             response.headers[hdrs.CONTENT_RANGE] = f"bytes {start}-{stop - 1}/{offer.file.size}"
         try:
+            _keep_little_under_way(transport)
             await self._async_send(request, response, offer, (start, stop), sent)
         except (_CutOff, OSError) as err:  # time-outs are errors of this kind too
-            # Readers come and go; what they got is counted, and a reset tells them that there is more.
+            # Readers come and go; what they got is counted, and its length tells them that there is more.
             LOGGER.debug("A fetch of %s ended early: %r", offer.file.name, err)
-            if request.transport is not None:
-                request.transport.abort()
+            transport.abort()
         return response
 
     async def _async_send(
@@ -114,7 +114,6 @@ class FirmwareView(HomeAssistantView):
         part: Range,
         sent: Callable[[int, int], None],
     ) -> None:
-        _keep_little_under_way(request)
         position, stop = part if request.method == hdrs.METH_GET else (0, 0)
         await response.prepare(request)
         while position < stop:
@@ -157,12 +156,10 @@ def _requested_part(request: web.Request, offer: Offer) -> Range | None:
     return start, stop
 
 
-def _keep_little_under_way(request: web.Request) -> None:
+def _keep_little_under_way(transport: asyncio.Transport) -> None:
     """Have a write wait until the reader has taken nearly all of it."""
-    if request.transport is None:
-        raise ConnectionResetError
-    request.transport.set_write_buffer_limits(high=0)
-    connection = request.transport.get_extra_info("socket")
+    transport.set_write_buffer_limits(high=0)
+    connection = transport.get_extra_info("socket")
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
 
 

@@ -35,6 +35,7 @@ class Reason(StrEnum):
 
     ALREADY_INSTALLED = "already_installed"
     EMS_REMOVED = "ems_removed"
+    NO_DOWNLOAD_ADDRESS = "no_download_address"
     EMU_OFFLINE = "emu_offline"
     EMU_FAULT = "emu_fault"
     EMS_UNREACHABLE = "ems_unreachable"
@@ -66,6 +67,8 @@ class Order:
     """Bytes of the package, where known."""
     package: str | None = None
     """SHA-256 of the package where we serve it ourselves."""
+    file_name: str | None = None
+    """What that package is called, where known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
