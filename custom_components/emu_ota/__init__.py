@@ -11,10 +11,9 @@ from .connection import async_forget_session, transport_for
 from .const import DOMAIN
 from .firmware.hosting import HOSTING
 from .firmware.index_storage import IndexStorage
-from .firmware.packages import PackageStore
 from .firmware.view import async_setup_hosting
-from .releases import packages_in_use
-from .runtime import EmuOtaConfigEntry, Runtime, emu_identifier
+from .issues import UpgradeIssues, delete_issues
+from .runtime import EmuOtaConfigEntry, Runtime, async_remove_packages, emu_identifier
 from .services import async_setup_services
 from .storage import EntryStorage
 from .transport import InvalidAuth, TlsError, TransportError
@@ -35,8 +34,11 @@ async def async_setup_entry(hass: HomeAssistant, entry: EmuOtaConfigEntry) -> bo
     """Connect, and hear every EMS of the entry. A broker that cannot be reached is tried again later."""
     runtime = Runtime(hass, entry, transport_for(hass, entry.data))
     entry.runtime_data = runtime
+    issues = UpgradeIssues(hass, entry)
+    entry.async_on_unload(issues.watch())
     try:
         await runtime.async_load()
+        issues.show_all()
         await runtime.transport.async_start()
     except TransportError as err:
         await runtime.transport.async_stop()
@@ -76,14 +78,16 @@ async def async_unload_entry(hass: HomeAssistant, entry: EmuOtaConfigEntry) -> b
 
 async def async_remove_entry(hass: HomeAssistant, entry: EmuOtaConfigEntry) -> None:
     """Leave nothing behind."""
+    delete_issues(hass, entry)
     storage = EntryStorage(hass, entry.entry_id)
     hosting = hass.data[HOSTING]
-    for upgrade in await storage.async_load_upgrades():
+    upgrades = await storage.async_load_upgrades()
+    for upgrade in upgrades:
         if upgrade.token is not None:
             hosting.close(upgrade.token)
     await storage.async_remove()
     await IndexStorage(hass, entry.entry_id).async_remove()
-    await PackageStore(hass).async_sweep(packages_in_use(hass))
+    await async_remove_packages(hass, entry, upgrades)
     await async_forget_session(entry.data)
 
 

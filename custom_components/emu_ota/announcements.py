@@ -27,11 +27,12 @@ class Announcement:
 
 
 class Announcements:
-    """Who listens for which EMU."""
+    """Who listens for which EMU, or for all of them."""
 
     def __init__(self) -> None:
         """Begin with nobody."""
         self._listeners: dict[tuple[str, int], list[Callable[[Announcement], None]]] = {}
+        self._listeners_to_all: list[Callable[[str, int, Announcement], None]] = []
         self._foreign_work: dict[tuple[str, int], float] = {}
 
     def watch(self, uid: str, device_id: int, announced: Callable[[Announcement], None]) -> CALLBACK_TYPE:
@@ -39,6 +40,11 @@ class Announcements:
         listeners = self._listeners.setdefault((uid, device_id), [])
         listeners.append(announced)
         return lambda: listeners.remove(announced)
+
+    def watch_all(self, announced: Callable[[str, int, Announcement], None]) -> CALLBACK_TYPE:
+        """Call back, with the EMS's uid and the EMU, for each step of all EMUs' upgrades; returns what ends it."""
+        self._listeners_to_all.append(announced)
+        return lambda: self._listeners_to_all.remove(announced)
 
     @callback
     def tell_step(self, upgrade: Upgrade, kind: str) -> None:
@@ -60,7 +66,7 @@ class Announcements:
     def note_foreign_work(
         self, uid: str, device_id: int, from_version: str | None, now: float, *, begins: bool
     ) -> None:
-        """Take note of a sign that somebody else is at work on an EMU; tell it where that begins, once for all of it."""
+        """Note a sign that somebody else is at work on an EMU; where that begins, tell it, once for all components."""
         seen_at = self._foreign_work.get((uid, device_id))
         self._foreign_work[uid, device_id] = now
         if begins and (seen_at is None or now - seen_at >= FOREIGN_WORK_LASTS):
@@ -69,6 +75,8 @@ class Announcements:
     def _tell(self, uid: str, device_id: int, announcement: Announcement) -> None:
         for announced in tuple(self._listeners.get((uid, device_id), ())):
             announced(announcement)
+        for announced_to_all in tuple(self._listeners_to_all):
+            announced_to_all(uid, device_id, announcement)
 
 
 def to_version(upgrade: Upgrade) -> str | None:

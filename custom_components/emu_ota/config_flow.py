@@ -1,4 +1,4 @@
-"""The flows that set up an entry, a connection with a topic prefix, and its options."""
+"""The flow that sets up an entry: a connection with a topic prefix, and the first EMS on it."""
 
 from collections.abc import Callable, Mapping
 from typing import Final, cast, override
@@ -11,18 +11,13 @@ from homeassistant.config_entries import (
     ConfigFlowResult,
     ConfigSubentryData,
     ConfigSubentryFlow,
-    OptionsFlow,
 )
 from homeassistant.const import CONF_CLIENT_ID, CONF_HOST, CONF_PASSWORD, CONF_PORT, CONF_USERNAME
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.data_entry_flow import AbortFlow, section
 from homeassistant.helpers.selector import (
-    BooleanSelector,
     FileSelector,
     FileSelectorConfig,
-    NumberSelector,
-    NumberSelectorConfig,
-    NumberSelectorMode,
     SelectSelector,
     SelectSelectorConfig,
     SelectSelectorMode,
@@ -40,33 +35,24 @@ from .const import (
     CONF_CONNECTION,
     CONF_DEVICE_UID,
     CONF_KEEPALIVE,
-    CONF_MAX_PARALLEL,
     CONF_PREFIX,
-    CONF_QUEUE_TIMEOUT,
     CONF_TLS,
     CONF_TRANSPORT,
     CONF_VERIFY_CERTIFICATE,
     CONF_WS_PATH,
     CONNECTION_BROKER,
     CONNECTION_HOME_ASSISTANT,
-    DEFAULT_MAX_PARALLEL,
-    DEFAULT_QUEUE_TIMEOUT,
     DOMAIN,
     SUBENTRY_EMS,
     SUBENTRY_FIRMWARE,
 )
+from .ems_subentry_flow import EmsSubentryFlow, is_configured_uid
+from .firmware_subentry_flow import FirmwareSubentryFlow
+from .forms import CONF_ADD_ANYWAY, TEXT, YES_NO, Input, text_of, whole_number, with_anyway
+from .options_flow import EmuOtaOptionsFlow
 from .probe import async_try_connection, async_try_ems, error_key, new_client_id
 from .protocol.errors import CommandError
 from .protocol.topics import EmsAddress, is_level, is_prefix, product_key_prefix, tenant_prefix
-from .subentry_flow import (
-    CONF_ADD_ANYWAY,
-    EmsSubentryFlow,
-    FirmwareSubentryFlow,
-    Input,
-    is_configured_uid,
-    text_of,
-    with_anyway,
-)
 from .transport import TransportError
 
 CONF_ADVANCED: Final = "advanced"
@@ -85,15 +71,6 @@ _SCHEMES: Final[Mapping[str, Callable[[str], str]]] = {
 }
 
 
-def _whole_number(least: int, most: int, unit: str | None = None) -> probatio.All[int]:
-    config = NumberSelectorConfig(min=least, max=most, step=1, mode=NumberSelectorMode.BOX)
-    if unit is not None:
-        config["unit_of_measurement"] = unit
-    return probatio.All(NumberSelector(config), probatio.Coerce(int))
-
-
-_TEXT = TextSelector()
-_YES_NO = BooleanSelector()
 _CERTIFICATE = FileSelector(FileSelectorConfig(accept=".pem,.crt,.cer,application/x-x509-ca-cert"))
 _KEY = FileSelector(FileSelectorConfig(accept=".pem,.key,application/pkcs8"))
 
@@ -104,10 +81,10 @@ ADVANCED_SCHEMA = probatio.Schema(
                 options=["tcp", "websockets"], mode=SelectSelectorMode.DROPDOWN, translation_key="transport"
             )
         ),
-        probatio.Optional(CONF_WS_PATH, default="/mqtt"): _TEXT,
-        probatio.Optional(CONF_CLIENT_ID): _TEXT,
-        probatio.Required(CONF_KEEPALIVE, default=60): _whole_number(5, 3600, "s"),
-        probatio.Required(CONF_VERIFY_CERTIFICATE, default=True): _YES_NO,
+        probatio.Optional(CONF_WS_PATH, default="/mqtt"): TEXT,
+        probatio.Optional(CONF_CLIENT_ID): TEXT,
+        probatio.Required(CONF_KEEPALIVE, default=60): whole_number(5, 3600, "s"),
+        probatio.Required(CONF_VERIFY_CERTIFICATE, default=True): YES_NO,
         probatio.Optional(CONF_CA_CERTIFICATE): _CERTIFICATE,
         probatio.Optional(CONF_CLIENT_CERTIFICATE): _CERTIFICATE,
         probatio.Optional(CONF_CLIENT_KEY): _KEY,
@@ -115,27 +92,19 @@ ADVANCED_SCHEMA = probatio.Schema(
 )
 BROKER_SCHEMA = probatio.Schema(
     {
-        probatio.Required(CONF_HOST): _TEXT,
-        probatio.Required(CONF_PORT, default=1883): _whole_number(1, 65535),
+        probatio.Required(CONF_HOST): TEXT,
+        probatio.Required(CONF_PORT, default=1883): whole_number(1, 65535),
         probatio.Optional(CONF_USERNAME): TextSelector(TextSelectorConfig(autocomplete="off")),
         probatio.Optional(CONF_PASSWORD): TextSelector(
             TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="new-password")
         ),
-        probatio.Required(CONF_TLS, default=False): _YES_NO,
+        probatio.Required(CONF_TLS, default=False): YES_NO,
         probatio.Required(CONF_ADVANCED): section(ADVANCED_SCHEMA, {"collapsed": True}),
     }
 )
-TENANT_SCHEMA = probatio.Schema({probatio.Required("tenant"): _TEXT, probatio.Required(CONF_DEVICE_UID): _TEXT})
-PRODUCT_KEY_SCHEMA = probatio.Schema(
-    {probatio.Required("product_key"): _TEXT, probatio.Required(CONF_DEVICE_UID): _TEXT}
-)
-PREFIX_SCHEMA = probatio.Schema({probatio.Required("prefix"): _TEXT, probatio.Required(CONF_DEVICE_UID): _TEXT})
-OPTIONS_SCHEMA = probatio.Schema(
-    {
-        probatio.Required(CONF_MAX_PARALLEL, default=DEFAULT_MAX_PARALLEL): _whole_number(1, 100),
-        probatio.Required(CONF_QUEUE_TIMEOUT, default=DEFAULT_QUEUE_TIMEOUT): _whole_number(1, 7 * 24 * 60, "min"),
-    }
-)
+TENANT_SCHEMA = probatio.Schema({probatio.Required("tenant"): TEXT, probatio.Required(CONF_DEVICE_UID): TEXT})
+PRODUCT_KEY_SCHEMA = probatio.Schema({probatio.Required("product_key"): TEXT, probatio.Required(CONF_DEVICE_UID): TEXT})
+PREFIX_SCHEMA = probatio.Schema({probatio.Required("prefix"): TEXT, probatio.Required(CONF_DEVICE_UID): TEXT})
 
 
 class EmuOtaConfigFlow(ConfigFlow, domain=DOMAIN):
@@ -298,19 +267,6 @@ class EmuOtaConfigFlow(ConfigFlow, domain=DOMAIN):
             return {"base": error_key(err)}
         self._connection = connection
         return {}
-
-
-class EmuOtaOptionsFlow(OptionsFlow):
-    """Changes the options of an entry; they take effect in place."""
-
-    async def async_step_init(self, user_input: Input | None = None) -> ConfigFlowResult:
-        """Show the one form, and save what it says."""
-        if user_input is not None:
-            return self.async_create_entry(data=user_input)
-        return self.async_show_form(
-            step_id="init",
-            data_schema=self.add_suggested_values_to_schema(OPTIONS_SCHEMA, self.config_entry.options),
-        )
 
 
 def _prefix(scheme: str, text: str) -> str | None:

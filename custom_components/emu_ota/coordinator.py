@@ -127,6 +127,11 @@ class EmsCoordinator:
         return self.address.uid
 
     @property
+    def connected(self) -> bool:
+        """Whether the broker can be reached."""
+        return self._transport.connected
+
+    @property
     def available(self) -> bool:
         """Whether the EMS answers, as far as can be seen from here."""
         return self._answering and self._transport.connected
@@ -144,7 +149,9 @@ class EmsCoordinator:
 
     def is_fresh(self) -> bool:
         """Tell whether its last answer is as good as one asked for now."""
-        return self.last_answer is not None and (dt_util.utcnow() - self.last_answer).total_seconds() < FRESH
+        if self.last_answer is None or self._watched_since is None:
+            return False
+        return (dt_util.utcnow() - self.last_answer).total_seconds() < FRESH
 
     def stored(self) -> StoredEms:
         """Return what is to be remembered."""
@@ -292,10 +299,11 @@ class EmsCoordinator:
             LOGGER.debug("Dropped from EMS %s: %s malformed reports", self.uid, result.malformed)
             if not result.reports:  # nothing of it can be used, so it is no answer either
                 return
-        took = None if retained else self._asking.take_answer(result.envelope.reply)
         if not retained and not result.malformed:
             self.listed = {report.device_id for report in result.reports}
+        # Before the answer is taken: what the reports lead to need not be asked for, it has just come.
         self._handle_reports(result.reports, retained=retained)
+        took = None if retained else self._asking.take_answer(result.envelope.reply)
         if took is not None:
             self._take_answer(took)
         elif not retained and not self._answering and not self._asking.pending:

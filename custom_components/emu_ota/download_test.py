@@ -6,7 +6,7 @@ from http import HTTPStatus
 import secrets
 from typing import Final
 
-from aiohttp import ClientError
+from aiohttp import ClientError, ClientResponse
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.util.json import JsonValueType
@@ -56,8 +56,7 @@ async def _async_fetch(hass: HomeAssistant, link: str, sha256: str) -> dict[str,
     started = hass.loop.time()
     try:
         async with timeout(TEST_TIMEOUT), async_get_clientsession(hass).get(link, allow_redirects=False) as response:
-            content = await response.content.read(2 * TEST_SIZE)
-            status = response.status
+            status, content = response.status, await _async_read(response)
     except TimeoutError:
         return {"result": "timed_out"}
     except ClientError, ValueError:
@@ -67,6 +66,16 @@ async def _async_fetch(hass: HomeAssistant, link: str, sha256: str) -> dict[str,
     if hashlib.sha256(content).hexdigest() != sha256:
         return {"result": "damaged"}
     return {"result": "ok", "bytes": len(content), "milliseconds": round((hass.loop.time() - started) * 1000)}
+
+
+async def _async_read(response: ClientResponse) -> bytes:
+    """Return what comes, up to somewhat more than should."""
+    content = bytearray()
+    async for chunk in response.content.iter_any():
+        content += chunk
+        if len(content) > TEST_SIZE:
+            break
+    return bytes(content)
 
 
 def _ignore(_: Fetched) -> None:

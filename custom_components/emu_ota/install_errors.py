@@ -30,12 +30,17 @@ def raise_for_outcome(upgrade: Upgrade, name: str) -> None:
     raise HomeAssistantError(
         translation_domain=DOMAIN,
         translation_key=f"upgrade_{cause.value}",
-        translation_placeholders={
-            "name": name,
-            "version": upgrade.order.version or _file_name(upgrade.order),
-            "read_version": to_version(upgrade) or "?",
-        },
+        translation_placeholders=outcome_placeholders(upgrade, name),
     )
+
+
+def outcome_placeholders(upgrade: Upgrade, name: str) -> dict[str, str]:
+    """Return what the sentences about an outcome name; `name` is what the user calls the EMU."""
+    return {
+        "name": name,
+        "version": upgrade.order.version or _file_name(upgrade.order),
+        "read_version": to_version(upgrade) or "?",
+    }
 
 
 def _file_name(order: Order) -> str:

@@ -1,6 +1,7 @@
 """Which releases a config entry has: those of its `firmware` subentries, and those of its index."""
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Awaitable, Callable
+from typing import Final
 
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
@@ -18,7 +19,6 @@ from .const import (
     CONF_RELEASE_URL,
     CONF_SIZE,
     CONF_VERSION,
-    DOMAIN,
     KIND_UPLOAD,
     SUBENTRY_FIRMWARE,
 )
@@ -30,10 +30,6 @@ from .firmware.offers import Offers
 from .firmware.packages import PackageStore
 from .firmware.release import Release, Source
 
-if TYPE_CHECKING:
-    from .runtime import Runtime
-
-
 FLOW_GRACE: Final = 3600.0
 """Seconds in which a package that nobody uses yet may belong to a flow that is still open."""
 
@@ -41,8 +37,18 @@ FLOW_GRACE: Final = 3600.0
 class EntryReleases:
     """The releases of one config entry, and their packages."""
 
-    def __init__(self, hass: HomeAssistant, entry: ConfigEntry, changed: CALLBACK_TYPE) -> None:
-        """Know none yet; `changed` is called when they are others."""
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        entry: ConfigEntry,
+        *,
+        changed: CALLBACK_TYPE,
+        in_use: Callable[[], Awaitable[set[str]]],
+    ) -> None:
+        """Know none yet.
+
+        `changed` is called when they are others; `in_use` tells the packages that anybody needs, by SHA-256.
+        """
         self.library = FirmwareLibrary()
         self.packages = PackageStore(hass)
         self.catalog = Catalog()
@@ -58,6 +64,8 @@ class EntryReleases:
         self._hass = hass
         self._entry = entry
         self._changed = changed
+        self._own_packages = packages_of_entry(entry)
+        self._in_use = in_use
 
     async def async_load(self) -> None:
         """Know all that can be known without traffic."""
@@ -66,10 +74,10 @@ class EntryReleases:
 
     async def async_entry_updated(self) -> None:
         """Take over changed subentries and options."""
-        before = self._own_packages()
+        before, self._own_packages = self._own_packages, packages_of_entry(self._entry)
         await self.index.async_entry_updated()
         self.update()
-        for package in before - self._own_packages():
+        for package in before - self._own_packages:
             await self.async_remove_unused(package)
 
     @callback
@@ -80,30 +88,20 @@ class EntryReleases:
         self.library.replace(self.catalog.releases)
         self._changed()
 
-    def _own_packages(self) -> set[str]:
-        return {release.sha256 for release in self.library.all() if release.hosted and release.sha256}
-
     async def async_remove_unused(self, package: str) -> None:
         """Remove a package, unless some release or some upgrade uses it."""
-        if package not in packages_in_use(self._hass):
+        if package not in await self._in_use():
             await self.packages.async_remove(package)
 
     async def async_sweep(self) -> None:
         """Remove what crashes and abandoned flows have left behind."""
-        await self.packages.async_sweep(packages_in_use(self._hass), grace=FLOW_GRACE)
+        await self.packages.async_sweep(await self._in_use(), grace=FLOW_GRACE)
 
 
-def packages_in_use(hass: HomeAssistant) -> set[str]:
-    """Return the packages that a release of any entry or an upgrade under way needs, by SHA-256."""
-    used: set[str] = set()
-    for entry in hass.config_entries.async_entries(DOMAIN):
-        for subentry in entry.get_subentries_of_type(SUBENTRY_FIRMWARE):
-            if CONF_PACKAGE in subentry.data:
-                used.add(subentry.data[CONF_PACKAGE])
-    loaded: list[ConfigEntry[Runtime]] = hass.config_entries.async_loaded_entries(DOMAIN)
-    for entry in loaded:
-        used |= {upgrade.order.package for upgrade in entry.runtime_data.upgrades.active if upgrade.order.package}
-    return used
+def packages_of_entry(entry: ConfigEntry) -> set[str]:
+    """Return the packages of an entry's own releases, by SHA-256."""
+    subentries = entry.get_subentries_of_type(SUBENTRY_FIRMWARE)
+    return {subentry.data[CONF_PACKAGE] for subentry in subentries if CONF_PACKAGE in subentry.data}
 
 
 def release_of(subentry: ConfigSubentry) -> Release:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from homeassistant.config_entries import ConfigEntry, ConfigSubentry
+from homeassistant.config_entries import ConfigEntry, ConfigEntryState, ConfigSubentry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.entity import Entity
@@ -21,8 +21,10 @@ from .const import (
     SUBENTRY_EMS,
 )
 from .coordinator import EmsCoordinator
+from .firmware.packages import PackageStore
 from .protocol.topics import EmsAddress
-from .releases import EntryReleases
+from .protocol.upgrade import Upgrade
+from .releases import EntryReleases, packages_of_entry
 from .storage import EntryStorage, StoredEms
 from .transport import Transport
 from .upgrade_queue import Limits
@@ -56,7 +58,9 @@ class Runtime:
     def __init__(self, hass: HomeAssistant, entry: EmuOtaConfigEntry, transport: Transport) -> None:
         """Put the parts together; nothing runs yet."""
         self.transport = transport
-        self.releases = EntryReleases(hass, entry, self._releases_changed)
+        self.releases = EntryReleases(
+            hass, entry, changed=self._releases_changed, in_use=lambda: async_packages_in_use(hass)
+        )
         self.systems: dict[str, Ems] = {}
         """The EMSs by uid."""
         self._hass = hass
@@ -75,6 +79,7 @@ class Runtime:
         await self.releases.async_load()
         for subentry in self._entry.get_subentries_of_type(SUBENTRY_EMS):
             await self._async_add_ems(subentry)
+        self.upgrades.abandon_removed()
         self._entry.async_on_unload(self.transport.watch_connection(self.upgrades.connection_changed))
 
     @callback
@@ -231,3 +236,36 @@ def _limits(entry: EmuOtaConfigEntry) -> Limits:
         max_parallel=entry.options.get(CONF_MAX_PARALLEL, DEFAULT_MAX_PARALLEL),
         queue_timeout=entry.options.get(CONF_QUEUE_TIMEOUT, DEFAULT_QUEUE_TIMEOUT) * 60,
     )
+
+
+def packages_in_use(hass: HomeAssistant) -> set[str]:
+    """Return the packages that a release of any entry needs, or an upgrade of one that is loaded, by SHA-256."""
+    used: set[str] = set()
+    entries: list[EmuOtaConfigEntry] = hass.config_entries.async_entries(DOMAIN)
+    for entry in entries:
+        used |= packages_of_entry(entry)
+        if entry.state is ConfigEntryState.LOADED:
+            used |= _packages_of_upgrades(entry.runtime_data.upgrades.active)
+    return used
+
+
+async def async_packages_in_use(hass: HomeAssistant) -> set[str]:
+    """Return the packages that a release or an upgrade of any entry needs, by SHA-256."""
+    used: set[str] = set()
+    for entry in hass.config_entries.async_entries(DOMAIN):
+        if entry.state is not ConfigEntryState.LOADED:  # its upgrades wait in storage, or go on without us
+            used |= _packages_of_upgrades(await EntryStorage(hass, entry.entry_id).async_load_upgrades())
+    return used | packages_in_use(hass)
+
+
+async def async_remove_packages(hass: HomeAssistant, entry: EmuOtaConfigEntry, upgrades: Iterable[Upgrade]) -> None:
+    """Remove the packages of an entry that is gone, with the upgrades that it had under way, unless others use them."""
+    packages, used = PackageStore(hass), await async_packages_in_use(hass)
+    for package in (packages_of_entry(entry) | _packages_of_upgrades(upgrades)) - used:
+        await packages.async_remove(package)
+    if not hass.config_entries.async_entries(DOMAIN):
+        await packages.async_sweep(used)
+
+
+def _packages_of_upgrades(upgrades: Iterable[Upgrade]) -> set[str]:
+    return {upgrade.order.package for upgrade in upgrades if upgrade.order.package is not None}

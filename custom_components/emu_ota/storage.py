@@ -19,6 +19,9 @@ SAVE_DELAY: Final = 30
 HISTORY_LENGTH: Final = 1000
 """Upgrades kept per entry: years of a site, some months of a fleet, and still a small file."""
 
+# What comes of reading what somebody else, or a failing disk, has written.
+_UNREADABLE: Final = (AttributeError, KeyError, TypeError, ValueError)
+
 # What JSON holds. Values are as deep as a report in an upgrade, so they are told apart where they are read.
 type _Record = dict[str, object]
 
@@ -47,13 +50,13 @@ class EntryStorage:
     def __init__(self, hass: HomeAssistant, entry_id: str) -> None:
         """Name the files; nothing is read yet."""
         self._known = Store[_Known](hass, STORAGE_VERSION, f"{DOMAIN}.{entry_id}.known")
-        self._active = Store[_Upgrades](hass, STORAGE_VERSION, f"{DOMAIN}.{entry_id}.upgrades")
-        self._history = Store[_Upgrades](hass, STORAGE_VERSION, f"{DOMAIN}.{entry_id}.history")
+        # Private: tokens are in them, and links may carry signatures.
+        self._active = Store[_Upgrades](hass, STORAGE_VERSION, f"{DOMAIN}.{entry_id}.upgrades", private=True)
+        self._history = Store[_Upgrades](hass, STORAGE_VERSION, f"{DOMAIN}.{entry_id}.history", private=True)
 
     async def async_load_known(self) -> dict[str, StoredEms]:
         """Return what was known of each EMS, by uid."""
-        stored = await self._known.async_load()
-        return {} if stored is None else _read(stored["systems"].items(), _ems_from_record)
+        return await _async_read(self._known, lambda stored: _read(stored["systems"].items(), _ems_from_record)) or {}
 
     def save_known_later(self, systems: Callable[[], Mapping[str, StoredEms]]) -> None:
         """Have what is known of the EMSs written soon."""
@@ -65,11 +68,12 @@ class EntryStorage:
 
     async def async_load_upgrades(self) -> list[Upgrade]:
         """Return the upgrades under way, in order; one that a crash caught counts as suspended since the last write."""
-        stored = await self._active.async_load()
-        if stored is None:
-            return []
-        saved_at = float(stored["saved_at"])
-        return _read_list(stored["upgrades"], lambda record: _upgrade_from_record(record, saved_at))
+
+        def read(stored: _Upgrades) -> list[Upgrade]:
+            saved_at = float(stored["saved_at"])
+            return _read_list(stored["upgrades"], lambda record: _upgrade_from_record(record, saved_at))
+
+        return await _async_read(self._active, read) or []
 
     async def async_save_upgrades(self, upgrades: Iterable[Upgrade]) -> None:
         """Write the upgrades under way; when this returns they survive."""
@@ -77,10 +81,11 @@ class EntryStorage:
 
     async def async_load_history(self) -> list[Upgrade]:
         """Return the upgrades that have ended, oldest first."""
-        stored = await self._history.async_load()
-        return (
-            [] if stored is None else _read_list(stored["upgrades"], lambda record: _upgrade_from_record(record, None))
-        )
+
+        def read(stored: _Upgrades) -> list[Upgrade]:
+            return _read_list(stored["upgrades"], lambda record: _upgrade_from_record(record, None))
+
+        return await _async_read(self._history, read) or []
 
     async def async_save_history(self, upgrades: Iterable[Upgrade]) -> None:
         """Write the history."""
@@ -92,12 +97,24 @@ class EntryStorage:
             await store.async_remove()
 
 
+async def _async_read[Data: Mapping[str, object], Value](
+    store: Store[Data], read: Callable[[Data], Value]
+) -> Value | None:
+    """Return what a file holds, or None where it holds nothing, or nothing that can be read."""
+    stored = await store.async_load()
+    try:
+        return None if stored is None else read(stored)
+    except _UNREADABLE:
+        LOGGER.warning("The stored %s cannot be read; what was in it is lost", store.key)
+        return None
+
+
 def _read[Key, Value](records: Iterable[tuple[Key, _Record]], read: Callable[[_Record], Value]) -> dict[Key, Value]:
     values: dict[Key, Value] = {}
     for key, record in records:
         try:
             values[key] = read(record)
-        except KeyError, TypeError, ValueError:
+        except _UNREADABLE:
             LOGGER.warning("What was stored of one EMS cannot be read; it is asked anew")
     return values
 
@@ -107,7 +124,7 @@ def _read_list[Value](records: Iterable[_Record], read: Callable[[_Record], Valu
     for record in records:
         try:
             values.append(read(record))
-        except KeyError, TypeError, ValueError:
+        except _UNREADABLE:
             LOGGER.warning("One stored upgrade cannot be read; it is left out")
     return values
 
@@ -158,6 +175,8 @@ def _upgrade_from_record(record: _Record, saved_at: float | None) -> Upgrade:
     """Return a stored upgrade; `saved_at` is when it was last known to be under way, None for the history."""
     order = Order(**cast("dict[str, str]", record["order"]))  # type: ignore[arg-type]  # as written by asdict
     steps = cast("list[_Record]", record["steps"])
+    if not steps:
+        raise ValueError("an upgrade without its phases")
     reports = {
         key: None if record[key] is None else _report_from_record(cast("_Record", record[key]))
         for key in ("baseline", "report")

@@ -154,7 +154,7 @@ class EmuFirmware(EmuEntity, UpdateEntity):
         """Install what is behind a link (the action `emu_ota.upgrade`) and wait for the outcome."""
         link = parse_link(download_url)
         if link is None:
-            raise invalid_request("invalid_url", url=download_url)
+            raise invalid_request("invalid_url")
         if not is_md5(md5):
             raise invalid_request("invalid_md5", md5=md5)
         if version is not None and not 0 < len(version) <= MAX_VERSION_LENGTH:

@@ -29,6 +29,8 @@ TICK_RUNNING: Final = 5.0
 """Seconds between questions for the progress of a running upgrade."""
 TICK_QUEUED: Final = 30.0
 """Seconds between looks at a queue in which nothing happens by itself."""
+SAVE_PROGRESS: Final = 10.0
+"""Seconds between writes of an upgrade of which nothing has changed but progress."""
 
 
 class UpgradeInterrupted(Exception):
@@ -60,6 +62,7 @@ class Upgrades:
         self._held: set[str] = set()
         self._timer: CALLBACK_TYPE | None = None
         self._timer_seconds: float | None = None
+        self._saved_at = 0.0
         self._stopped = False
 
     async def async_load(self) -> None:
@@ -68,7 +71,8 @@ class Upgrades:
         for upgrade in await self._storage.async_load_upgrades():
             if self.history.get(upgrade.id) is None:  # else a crash came between the two writes of an ending
                 self._active[upgrade.id] = upgrade
-                self._offer(upgrade)
+        for upgrade in tuple(self._active.values()):
+            self._offer(upgrade)
         now = dt_util.utcnow().timestamp()
         for upgrade in self.history.newest():
             if upgrade.by_deadline and upgrade.ended_at is not None and now - upgrade.ended_at < HOLD:
@@ -78,6 +82,9 @@ class Upgrades:
         """Stop watching, and write where each upgrade stands. Those who wait get UpgradeInterrupted."""
         self._stopped = True
         self._cancel_timer()
+        for upgrade_id in self._orders:
+            # It waits for a write, and stays here: it goes out after the next start.
+            self._not_sent(self._active[upgrade_id])
         self._advance_all(Happened.SUSPENDED)
         for future in (future for futures in self._waiting.values() for future in futures if not future.done()):
             future.set_exception(UpgradeInterrupted)
@@ -100,7 +107,8 @@ class Upgrades:
     def request(self, uid: str, device_id: int, order: Order, *, named: bool, by_user: bool) -> Upgrade:
         """Queue an upgrade of an EMU that has none. It is written at once and ordered when its turn comes."""
         now = dt_util.utcnow().timestamp()
-        emu = self._systems[uid].emus.get(device_id)
+        coordinator = self._systems[uid]
+        emu = coordinator.emus.get(device_id)
         upgrade = Upgrade(
             id=uuid4().hex,
             uid=uid,
@@ -111,6 +119,7 @@ class Upgrades:
             from_version=None if emu is None else emu.version,
             since=now,
             steps=(Step(phase=Phase.QUEUED, at=now),),
+            suspended_at=None if coordinator.connected else now,
         )
         self._active[upgrade.id] = upgrade
         self.announcements.tell_step(upgrade, "queued")
@@ -149,6 +158,12 @@ class Upgrades:
             self._advance(upgrade, Happened.REMOVED)
         self._held.discard(uid)
         self._pump()
+
+    @callback
+    def abandon_removed(self) -> None:
+        """End the upgrades of EMSs that were taken out of Home Assistant while nobody looked."""
+        for uid in {upgrade.uid for upgrade in self._active.values()} - self._systems.keys():
+            self.abandon(uid)
 
     @callback
     def connection_changed(self, connected: bool) -> None:  # noqa: FBT001 - a callback's one value
@@ -228,6 +243,8 @@ class Upgrades:
         elif after.phase is not upgrade.phase:
             self._save()
             self._set_pace(after.uid)
+        elif after.decisive != upgrade.decisive or dt_util.utcnow().timestamp() - self._saved_at >= SAVE_PROGRESS:
+            self._save()
         self._do(after, effects)
         if after.uid in self._systems:
             self._systems[after.uid].notify_emu(after.device_id)
@@ -277,20 +294,24 @@ class Upgrades:
 
     async def _async_order(self, upgrade: Upgrade) -> None:
         """Write an upgrade, then send its order. The order goes out at most once, whatever happens in between."""
-        coordinator, command = self._systems[upgrade.uid], self._orders.pop(upgrade.id)
+        coordinator, command = self._systems[upgrade.uid], self._orders[upgrade.id]
         await self._storage.async_save_upgrades(self._active.values())
         current = self._active.get(upgrade.id)
         if self._stopped or current is None or current.mid != command.mid:
             return
+        del self._orders[upgrade.id]
         try:
             await coordinator.async_send_order(command)
         except NotSent:
             if (current := self._active.get(upgrade.id)) is not None and current.mid == command.mid:
-                self._withdraw(current)
-                self._advance(current, Happened.NOT_SENT)
+                self._not_sent(current)
         except TransportError as err:
             # It may have gone out: from here on only what the EMS reports decides.
             LOGGER.debug("Order for EMU %s of %s: %s", upgrade.device_id, upgrade.uid, err)
+
+    def _not_sent(self, upgrade: Upgrade) -> None:
+        self._withdraw(upgrade)
+        self._advance(upgrade, Happened.NOT_SENT)
 
     # The queue
 
@@ -405,6 +426,7 @@ class Upgrades:
     # Writing
 
     def _save(self) -> None:
+        self._saved_at = dt_util.utcnow().timestamp()
         self._hass.async_create_task(self._storage.async_save_upgrades(self._active.values()), "emu_ota save")
 
     async def _async_save_ended(self, upgrade: Upgrade) -> None:

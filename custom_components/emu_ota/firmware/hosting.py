@@ -102,13 +102,17 @@ class Hosting:
         """Let a package be fetched with a token until it is closed, going on from what was `fetched` before.
 
         `changed` is told when a request begins and ends, and between at every per cent of the package or every 5 s.
-        A token that is open stays open: its requests go on, its own count stands, and the new `changed` is told.
+        A token that is open stays open: its requests go on, its own count stands, and the new `changed` is told at
+        once where that is not `fetched`.
         """
         offer = self._offers.get(token.encode())
         if offer is None:
             offer = Offer(file=file, fetched=replace(fetched, running=0), changed=changed)
             self._offers[token.encode()] = offer
-        offer.changed = changed
+        else:
+            offer.changed = changed
+            if offer.fetched != fetched:
+                _tell(offer)
         return offer
 
     def close(self, token: str) -> None:

@@ -80,7 +80,7 @@ async def async_fetch_index(
     address = _address(url)
     try:
         async with session.get(address, auto_decompress=False, headers=headers, timeout=patience) as response:
-            base = response.url.with_user(None).with_query(None)
+            base = response.url.with_query(None)  # user name and password are out of it already
             if response.status == HTTPStatus.NOT_MODIFIED and known is not None:
                 return IndexCopy(body=known.body, base=base, etag=known.etag, last_modified=known.last_modified)
             if response.status != HTTPStatus.OK:

@@ -106,6 +106,12 @@ class IndexSource:
         if self._url and not self._stopped:
             self._set_timer(pause)
 
+    @callback
+    def ask(self) -> None:
+        """Ask now, where there is something to ask; what comes of it is told by `changed`."""
+        if self._url and not self._stopped:
+            self._ask()
+
     async def async_refresh(self) -> None:
         """Ask now, or wait for the ask that is under way. Raises CannotRefresh."""
         if self._stopped:

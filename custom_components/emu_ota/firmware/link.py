@@ -1,6 +1,6 @@
 """Fetches the file behind a link once: to see that it is there, how large it is, and what its MD5 is."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 import hashlib
 from http import HTTPStatus
@@ -51,12 +51,17 @@ def parse_link(text: str) -> str | None:
 
 
 async def async_fetch(
-    session: ClientSession, link: str, progress: Callable[[float], None], *, limit: int = MAX_PACKAGE
+    session: ClientSession,
+    link: str,
+    progress: Callable[[float], None],
+    *,
+    limit: int = MAX_PACKAGE,
+    write: Callable[[bytes], Awaitable[None]] | None = None,
 ) -> LinkedFile:
-    """Fetch a link and return what is there; nothing of it is kept. Raises CannotDownload, also above `limit` bytes.
+    """Fetch a link and return what is there. Raises CannotDownload, also above `limit` bytes, and what `write` raises.
 
     `progress` is told the share that has arrived, above 0 up to 1, at every per cent of it; never where the server
-    does not tell the size.
+    does not tell the size. `write` gets the bytes as they come; without it nothing of them is kept.
     """
     try:
         # Decoded, the file would no longer be the one that an EMS gets.
@@ -64,7 +69,7 @@ async def async_fetch(
             link, auto_decompress=False, headers={ACCEPT_ENCODING: "identity"}, timeout=_TIMEOUT
         ) as response:
             _check(response, limit)
-            md5, size = await _async_digest(response, progress, limit)
+            md5, size = await _async_digest(response, progress, limit, write)
             return LinkedFile(url=parse_link(str(response.url)) or link, md5=md5, size=size)
     except (ClientError, TimeoutError, OSError, ValueError) as err:
         raise CannotDownload(type(err).__name__) from err
@@ -85,7 +90,12 @@ def _too_large(limit: int) -> CannotDownload:
     return CannotDownload(f"more than {limit} bytes")
 
 
-async def _async_digest(response: ClientResponse, progress: Callable[[float], None], limit: int) -> tuple[str, int]:
+async def _async_digest(
+    response: ClientResponse,
+    progress: Callable[[float], None],
+    limit: int,
+    write: Callable[[bytes], Awaitable[None]] | None,
+) -> tuple[str, int]:
     digest = hashlib.md5(usedforsecurity=False)
     size, told = 0, 0
     async for chunk in response.content.iter_chunked(_CHUNK):
@@ -93,6 +103,8 @@ async def _async_digest(response: ClientResponse, progress: Callable[[float], No
         if size > limit:
             raise _too_large(limit)
         digest.update(chunk)
+        if write is not None:
+            await write(chunk)
         per_cent = min(100, 100 * size // response.content_length) if response.content_length else 0
         if per_cent > told:
             told = per_cent

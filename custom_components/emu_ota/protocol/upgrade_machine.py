@@ -89,6 +89,10 @@ TRANSITIONS: dict[tuple[Phase, Signal], tuple[Phase, tuple[Effect, ...]]] = {
     (Phase.ENDED, Signal.ORDERED_VERSION): (Phase.ENDED, (Effect.TELL_AMENDED,)),
 }
 
+# The EMS's own word on an order. It counts also while time does not: what it said while we were away may come before
+# it was asked.
+_ORDER_ANSWERED = frozenset({Signal.HANDED_OVER, Signal.REFUSED})
+
 # Ours to send: where the table has no cell for one of these, the caller is wrong. All others come from afar.
 LOCAL_SIGNALS = frozenset({Signal.TURN, Signal.CANCELLED, Signal.ALREADY_INSTALLED, Signal.NOT_SENT, Signal.REMOVED})
 
@@ -199,8 +203,13 @@ def _signal(upgrade: Upgrade, event: Event, now: float) -> Signal | None:
         if (upgrade.phase, signal) not in TRANSITIONS:
             raise IllegalEvent(signal, upgrade.phase)
         return signal
-    if event is Happened.SUSPENDED or upgrade.suspended_at is not None:
+    if event is Happened.SUSPENDED:
         return None
+    signal = _signal_in_phase(upgrade, event, now)
+    return None if upgrade.suspended_at is not None and signal not in _ORDER_ANSWERED else signal
+
+
+def _signal_in_phase(upgrade: Upgrade, event: Event, now: float) -> Signal | None:
     match upgrade.phase:
         case Phase.QUEUED:
             return _signal_queued(upgrade, event, now)

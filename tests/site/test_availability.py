@@ -1,0 +1,190 @@
+"""When entities are there, and when EMUs and their devices come and go."""
+
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
+from homeassistant.setup import async_setup_component
+import pytest
+from pytest_homeassistant_custom_component.typing import WebSocketGenerator
+
+from .by_hand import HandEms, offline, report
+from .looks import connection, device, fall_silent, find_device, shown
+from .world import NEW, OLD, World
+
+LASTING = [("update", "firmware"), ("event", "upgrade"), ("sensor", "last_upgrade")]
+FOLLOWING = [("sensor", key) for key in ("status", "upgrade_stage", "upgrade_component", "reported_result")]
+
+
+async def test_without_its_ems_the_figures_are_unavailable_and_what_actions_need_stays(hand: HandEms) -> None:
+    world = hand.world
+    await hand.versions(report())
+    await fall_silent(world)
+    for platform, key in FOLLOWING:
+        assert world.state(platform, key).state == "unavailable", key
+    assert world.state("button", "refresh", None).state == "unavailable"
+    for platform, key in LASTING:
+        assert world.state(platform, key).state != "unavailable", key
+    assert world.update().state == "on"
+    await hand.versions(report())
+    for platform, key in FOLLOWING:
+        assert world.state(platform, key).state != "unavailable", key
+    assert world.state("button", "refresh", None).state != "unavailable"
+
+
+async def test_an_emu_that_is_offline_keeps_all_its_entities(hand: HandEms) -> None:
+    await hand.versions(report())
+    await hand.versions(offline())
+    for platform, key in (*FOLLOWING, *LASTING):
+        assert hand.world.state(platform, key).state != "unavailable", key
+
+
+async def test_an_emu_whose_version_was_never_told_waits_for_it(hand: HandEms) -> None:
+    await hand.versions(offline())
+    for platform, key in LASTING:
+        assert hand.world.state(platform, key).state == "unavailable", key
+    await hand.versions(report())
+    for platform, key in LASTING:
+        assert hand.world.state(platform, key).state != "unavailable", key
+    assert device(hand.world).sw_version == OLD
+
+
+async def test_the_connection_is_never_unavailable(hand: HandEms) -> None:
+    assert connection(hand.world) == "off"
+    await hand.versions(report())
+    assert connection(hand.world) == "on"
+    hand.world.broker.connected = False
+    await hand.world.settle()
+    assert connection(hand.world) == "off"
+
+
+@pytest.mark.parametrize("exchange", ["versions", "progress"])
+async def test_an_emu_appears_by_itself(hand: HandEms, exchange: str) -> None:
+    world = hand.world
+    await hand.versions(report())
+    runtime = world.entry.runtime_data
+    assert find_device(world, 3) is None
+    if exchange == "versions":
+        await hand.versions(report(), report(3))
+    else:
+        await hand.progress(report(3))
+    assert world.update(3).state == "on"
+    assert device(world, 3).via_device_id == device(world, None).id
+    assert world.entry.runtime_data is runtime
+
+
+async def test_what_is_known_survives_a_restart_while_the_ems_is_silent(hand: HandEms) -> None:
+    world = hand.world
+    await hand.versions(report(), report(3, version="emu-v1.1.0"), offline(4))
+    await world.reload()
+    assert world.update(3).attributes["installed_version"] == "emu-v1.1.0"
+    assert shown(world, "status", 4) == "offline"
+    assert connection(world) == "on"
+    await fall_silent(world)
+    assert shown(world, "status", 4) == "unavailable"
+    await world.reload()
+    assert connection(world) == "off"
+    assert shown(world, "status", 4) == "unavailable"
+    assert world.update(3).attributes["installed_version"] == "emu-v1.1.0"
+    assert world.update(3).attributes["latest_version"] == NEW
+
+
+async def test_an_emu_that_a_list_no_longer_names_keeps_its_state(hand: HandEms) -> None:
+    await hand.versions(report(), report(3))
+    await hand.versions(report())
+    assert hand.world.update(3).attributes["installed_version"] == OLD
+    assert shown(hand.world, "status", 3) == "running"
+    await hand.world.reload()
+    assert hand.world.update(3).attributes["installed_version"] == OLD
+
+
+async def test_the_software_version_of_the_device_follows(hand: HandEms) -> None:
+    await hand.versions(report())
+    assert device(hand.world).sw_version == OLD
+    await hand.versions(report(version=NEW))
+    assert device(hand.world).sw_version == NEW
+    await hand.versions(offline())
+    assert device(hand.world).sw_version == NEW
+
+
+async def test_the_software_version_follows_also_where_the_update_entity_is_disabled(hand: HandEms) -> None:
+    world = hand.world
+    await hand.versions(report())
+    er.async_get(world.hass).async_update_entity(
+        world.entity_id("update", "firmware"), disabled_by=er.RegistryEntryDisabler.USER
+    )
+    await world.reload()
+    await hand.versions(report(version=NEW))
+    assert device(world).sw_version == NEW
+
+
+async def test_unloading_makes_everything_unavailable(hass: HomeAssistant, hand: HandEms) -> None:
+    await hand.versions(report())
+    assert await hass.config_entries.async_unload(hand.world.entry.entry_id)
+    assert {state.state for state in hass.states.async_all()} == {"unavailable"}
+
+
+# Deleting the device of an EMU
+
+
+async def delete(world: World, device_id: int | None, hass_ws_client: WebSocketGenerator) -> bool:
+    """Press *Delete* on a device; tell whether it was allowed."""
+    assert await async_setup_component(world.hass, "config", {})
+    client = await hass_ws_client(world.hass)
+    await client.send_json_auto_id({"type": "config/device_registry/remove", "device_id": device(world, device_id).id})
+    answer = await client.receive_json()
+    await world.settle()
+    return bool(answer["success"])
+
+
+async def test_the_device_of_an_emu_that_is_no_longer_named_can_be_deleted(
+    hand: HandEms, hass_ws_client: WebSocketGenerator
+) -> None:
+    world = hand.world
+    await hand.versions(report(), report(3))
+    await hand.versions(report())
+    assert await delete(world, 3, hass_ws_client)
+    assert find_device(world, 3) is None
+    assert not [state for state in world.hass.states.async_all() if "emu_3" in state.entity_id]
+    await fall_silent(world)
+    await world.reload()
+    assert find_device(world, 3) is None
+    await hand.versions(report(), report(3))
+    assert world.update(3).attributes["installed_version"] == OLD
+
+
+async def test_the_device_of_an_emu_that_is_named_stays(hand: HandEms, hass_ws_client: WebSocketGenerator) -> None:
+    await hand.versions(report(), report(3))
+    assert not await delete(hand.world, 3, hass_ws_client)
+    assert find_device(hand.world, 3) is not None
+
+
+async def test_before_the_first_list_nobody_knows_who_is_missing(
+    hand: HandEms, hass_ws_client: WebSocketGenerator
+) -> None:
+    await hand.versions(report(), report(3))
+    await hand.world.reload()
+    assert not await delete(hand.world, 3, hass_ws_client)
+
+
+async def test_the_device_of_an_emu_that_is_being_upgraded_stays(
+    hand: HandEms, hass_ws_client: WebSocketGenerator
+) -> None:
+    await hand.versions(report(), report(3))
+    install = await hand.world.install(3)
+    await hand.versions(report())
+    assert not await delete(hand.world, 3, hass_ws_client)
+    install.cancel()
+
+
+async def test_the_device_of_an_ems_goes_only_with_its_subentry(
+    hand: HandEms, hass_ws_client: WebSocketGenerator
+) -> None:
+    await hand.versions(report())
+    assert not await delete(hand.world, None, hass_ws_client)
+
+
+async def test_a_device_of_an_entry_that_is_not_loaded_stays(
+    hass: HomeAssistant, hand: HandEms, hass_ws_client: WebSocketGenerator
+) -> None:
+    await hand.versions(report())
+    assert await hass.config_entries.async_unload(hand.world.entry.entry_id)
+    assert not await delete(hand.world, 2, hass_ws_client)

@@ -1,0 +1,56 @@
+"""What keeps the queue of an EMS after an outcome that the EMS may not know of: it may still be at work."""
+
+import time
+
+from simulator.faults import Fault
+
+from .world import World
+
+
+async def lost(world: World) -> None:
+    """Lose an upgrade of EMU 2 to an EMS that is silent for half an hour, and at work on it all the same after that."""
+    world.ems.faults.on(Fault.EMS_RESTART, 2, times=1, seconds=1800)
+    assert await world.ended(await world.install(2)) is not None
+    assert world.last_upgrade() == ("lost", "did_not_return")
+
+
+async def test_after_an_outcome_by_deadline_the_queue_holds_until_nothing_has_moved_for_ten_minutes(
+    world: World,
+) -> None:
+    await lost(world)
+    install = await world.install(3)
+    await world.until(lambda: world.ems.emu(2).restarting, step=5)
+    assert world.ordered() == [2]
+    restarting_at = time.time()
+    await world.until(lambda: len(world.orders()) == 2, step=5)
+    assert time.time() - restarting_at > 500
+    assert await world.ended(install) is None
+    assert world.last_upgrade(2) == ("succeeded", None)
+
+
+async def test_what_an_ems_is_still_at_work_on_is_not_ordered_again(world: World) -> None:
+    await lost(world)
+    await world.until(lambda: not world.update().attributes["in_progress"], step=10)
+    error = await world.ended(await world.install(2))
+    assert error is not None
+    assert error.translation_key == "upgrade_already_installed"
+    assert world.ordered() == [2]
+
+
+async def test_a_stalled_upgrade_holds_the_queue_no_longer_than_it_takes_to_see_that_nothing_moves(
+    world: World,
+) -> None:
+    world.ems.faults.on(Fault.STALL, 2)
+    first, second = await world.install(2), await world.install(3)
+    assert await world.ended(first) is not None
+    assert world.last_upgrade() == ("failed", "stalled")
+    await world.until(lambda: len(world.orders()) == 2, 120, step=5)
+    assert await world.ended(second) is None
+
+
+async def test_the_ems_s_own_word_holds_nothing(world: World) -> None:
+    world.ems.faults.on(Fault.DOWNLOAD_FAILED, 2)
+    first, second = await world.install(2), await world.install(3)
+    assert await world.ended(first) is not None
+    await world.until(lambda: len(world.orders()) == 2, 10, step=1)
+    assert await world.ended(second) is None

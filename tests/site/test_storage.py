@@ -1,0 +1,158 @@
+"""What is stored: corrupt files, the length of the history, and nothing left of an entry that is removed."""
+
+from copy import deepcopy
+from typing import cast
+
+import pytest
+
+from simulator.faults import Fault
+
+from .world import NEW, World
+
+type Storage = dict[str, dict[str, object]]
+
+CANNOT_BE_READ = "cannot be read"
+
+
+def key(world: World, kind: str) -> str:
+    return f"emu_ota.{world.entry.entry_id}.{kind}"
+
+
+def keys(world: World, storage: Storage) -> set[str]:
+    return {each.rsplit(".", 1)[1] for each in storage if world.entry.entry_id in each}
+
+
+async def reload_with(world: World, storage: Storage, kind: str, data: object) -> None:
+    """Reload the entry as if that were what a file holds."""
+    assert await world.hass.config_entries.async_unload(world.entry.entry_id)
+    storage[key(world, kind)]["data"] = data
+    assert await world.hass.config_entries.async_setup(world.entry.entry_id)
+    await world.pass_time(3)
+
+
+async def succeeds(world: World) -> None:
+    """Show that all works: an install goes its way."""
+    assert await world.ended(await world.install()) is None
+    assert world.last_upgrade() == ("succeeded", None)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        [],
+        "text",
+        7,
+        {},
+        {"systems": None},
+        {"systems": []},
+        {"systems": {"iYRkfVpi77": None}},
+        {"systems": {"iYRkfVpi77": {"bit_field": False, "answering": True, "emus": [{"device_id": 2}]}}},
+        {"systems": {"iYRkfVpi77": {"bit_field": False, "answering": True, "emus": 7}}},
+    ],
+)
+async def test_what_was_known_is_asked_anew_where_it_cannot_be_read(
+    world: World, hass_storage: Storage, expected_logs: list[str], data: object
+) -> None:
+    expected_logs.append(CANNOT_BE_READ)
+    await reload_with(world, hass_storage, "known", data)
+    assert world.update().state == "on"
+    await succeeds(world)
+
+
+NO_UPGRADES: list[object] = [
+    [],
+    "text",
+    7,
+    {},
+    {"saved_at": 1.0},
+    {"saved_at": 1.0, "upgrades": None},
+    {"saved_at": 1.0, "upgrades": [None, 7, "text", [], {}, {"order": None}]},
+]
+
+
+@pytest.mark.parametrize("kind", ["upgrades", "history"])
+@pytest.mark.parametrize("data", NO_UPGRADES)
+async def test_upgrades_that_cannot_be_read_cost_no_start(
+    world: World, hass_storage: Storage, expected_logs: list[str], kind: str, data: object
+) -> None:
+    expected_logs.append(CANNOT_BE_READ)
+    world.ems.faults.on(Fault.DOWNLOAD_FAILED, 2, times=1)
+    await world.ended(await world.install())
+    await reload_with(world, hass_storage, kind, data)
+    assert len(await world.history()) == (1 if kind == "upgrades" else 0)
+    await succeeds(world)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("phase", "unheard_of"),
+        ("steps", []),
+        ("steps", None),
+        ("order", {}),
+        ("outcome", "unheard_of"),
+        ("reason", "unheard_of"),
+        ("baseline", 7),
+        ("surplus", 7),
+    ],
+)
+async def test_one_upgrade_that_cannot_be_read_costs_only_itself(
+    world: World, hass_storage: Storage, expected_logs: list[str], field: str, value: object
+) -> None:
+    expected_logs.append(CANNOT_BE_READ)
+    world.ems.faults.on(Fault.DOWNLOAD_FAILED, times=2)
+    for device_id in (2, 3):
+        await world.ended(await world.install(device_id))
+    data = deepcopy(hass_storage[key(world, "history")]["data"])
+    cast("dict[str, list[dict[str, object]]]", data)["upgrades"][0][field] = value
+    await reload_with(world, hass_storage, "history", data)
+    (left,) = await world.history()
+    assert left["entity_id"] == world.entity_id("update", "firmware", 3)
+
+
+async def test_the_history_keeps_the_newest_thousand(world: World, hass_storage: Storage) -> None:
+    world.ems.faults.on(Fault.DOWNLOAD_FAILED, 2, times=1)
+    await world.ended(await world.install())
+    data = cast("dict[str, list[dict[str, object]]]", deepcopy(hass_storage[key(world, "history")]["data"]))
+    (record,) = data["upgrades"]
+    data["upgrades"] = [record | {"id": f"{number:04}"} for number in range(1000)]
+    await reload_with(world, hass_storage, "history", data)
+    await succeeds(world)
+    history = await world.history()
+    assert len(history) == 1000
+    assert (history[0]["outcome"], history[0]["to_version"]) == ("succeeded", NEW)
+    assert {each["id"] for each in history[1:]} == {f"{number:04}" for number in range(1, 1000)}
+    stored = cast("dict[str, list[object]]", hass_storage[key(world, "history")]["data"])
+    assert len(stored["upgrades"]) == 1000
+
+
+@pytest.mark.parametrize("stage", ["idle", "ordered", "transferring"])
+async def test_an_entry_that_is_removed_leaves_nothing(world: World, hass_storage: Storage, stage: str) -> None:
+    await succeeds(world)
+    assert {"known", "upgrades", "history"} <= keys(world, hass_storage)
+    if stage != "idle":
+        await world.install(3)
+        await world.until(lambda: world.stage(3) == stage, step=1)
+    await world.hass.config_entries.async_remove(world.entry.entry_id)
+    asks = world.asks()
+    await world.pass_time(120, 10)
+    assert keys(world, hass_storage) == set()
+    assert world.asks() == asks
+    assert world.hass.states.async_entity_ids("update") == []
+
+
+async def test_an_upgrade_is_written_before_its_order_goes_out(world: World, hass_storage: Storage) -> None:
+    """Whoever hears the order finds the upgrade in storage."""
+    found: list[object] = []
+    publish = world.broker.publish
+
+    def heard(topic: str, payload: bytes, *, retained: bool = False) -> None:
+        if topic.endswith("/ota/emu_upgrade/command"):
+            found.append(deepcopy(hass_storage[key(world, "upgrades")]["data"]))
+        publish(topic, payload, retained=retained)
+
+    world.broker.publish = heard  # type: ignore[method-assign]  # the broker's: what is stored at this moment
+    await succeeds(world)
+    ((stored,),) = [cast("dict[str, list[dict[str, object]]]", each)["upgrades"] for each in found]
+    assert stored["phase"] == "ordered"
+    assert stored["mid"] is not None
