@@ -128,6 +128,12 @@ def _add_site(command_line: argparse.ArgumentParser) -> None:
         action=argparse.BooleanOptionalAction,
         help="write them as the vendor's samples do (default: revision B does)",
     )
+    site.add_argument(
+        "--download-rate",
+        type=_number(1),
+        metavar="BYTES",
+        help="per second, how fast an EMS downloads (as fast as it can)",
+    )
     site.add_argument("--fault", action="append", type=_fault, default=[], help="see below; repeat for more")
     site.add_argument(
         "--speed", type=_speed, default=1.0, metavar="FACTOR", help="how much faster than a real site (1)"

@@ -198,7 +198,7 @@ async def _site(options: Namespace, settings: BrokerSettings, console: _Console)
                 status="running" if emu.online else "offline",
                 topics=f"{ems.address.prefix}/{ems.address.uid}/ota/...",
             )
-    site = LiveSite(RetainingTransport(settings), systems, HttpDownloads())
+    site = LiveSite(RetainingTransport(settings), systems, HttpDownloads(rate=options.download_rate))
     try:
         await site.start()
         yield site

@@ -16,13 +16,29 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"protocol"}),
     frozenset({"transport"}),
     frozenset({"firmware"}),
-    frozenset({"connection", "storage", "asking", "announcements"}),
-    frozenset({"coordinator", "history", "upgrade_attributes", "install_errors", "probe"}),
-    frozenset({"upgrade_queue"}),
+    frozenset(
+        {"connection", "storage", "asking", "announcements", "ticking", "waiting", "forms", "releases", "download_test"}
+    ),
+    frozenset(
+        {
+            "active_upgrades",
+            "coordinator",
+            "history",
+            "upgrade_attributes",
+            "install_errors",
+            "discovery",
+            "probe",
+            "firmware_form",
+            "options_flow",
+        }
+    ),
+    frozenset({"upgrade_queue", "broker_form"}),
     frozenset({"upgrades"}),
     frozenset({"runtime", "emu"}),
-    frozenset({"entity", "services", "subentry_flow"}),
-    frozenset({"binary_sensor", "button", "event", "sensor", "update", "config_flow"}),
+    frozenset({"entity", "services", "subentry_flow", "issues", "firmware_issues"}),
+    frozenset({"ems_subentry_flow", "firmware_subentry_flow"}),
+    frozenset({"binary_sensor", "button", "event", "sensor", "update", "config_flow", "trigger", "condition"}),
+    frozenset({"diagnostics", "repairs", "system_health"}),
     frozenset({"__init__"}),
 )
 """From the bottom up: a module imports from the layers below its own. A folder is one module here."""

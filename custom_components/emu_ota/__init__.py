@@ -3,15 +3,16 @@
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import EVENT_HOMEASSISTANT_STOP, Platform
 from homeassistant.core import Event, HomeAssistant
-from homeassistant.exceptions import ConfigEntryNotReady
+from homeassistant.exceptions import ConfigEntryAuthFailed, ConfigEntryNotReady
 from homeassistant.helpers import config_validation as cv, device_registry as dr
 from homeassistant.helpers.typing import ConfigType
 
-from .connection import async_forget_session, transport_for
+from .connection import async_forget_session, transport_for, watch_refusal
 from .const import DOMAIN
 from .firmware.hosting import HOSTING
 from .firmware.index_storage import IndexStorage
 from .firmware.view import async_setup_hosting
+from .firmware_issues import FirmwareIssues
 from .issues import UpgradeIssues, delete_issues
 from .runtime import EmuOtaConfigEntry, Runtime, async_remove_packages, emu_identifier
 from .services import async_setup_services
@@ -39,10 +40,13 @@ async def async_setup_entry(hass: HomeAssistant, entry: EmuOtaConfigEntry) -> bo
     try:
         await runtime.async_load()
         issues.show_all()
+        entry.async_on_unload(await FirmwareIssues(hass, entry).async_watch())
         await runtime.transport.async_start()
     except TransportError as err:
         await runtime.transport.async_stop()
-        raise ConfigEntryNotReady(translation_domain=DOMAIN, translation_key=_not_ready_key(err)) from err
+        failure = ConfigEntryAuthFailed if isinstance(err, InvalidAuth) else ConfigEntryNotReady
+        raise failure(translation_domain=DOMAIN, translation_key=_not_ready_key(err)) from err
+    watch_refusal(runtime.transport, lambda: entry.async_start_reauth(hass))
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     runtime.start()
 

@@ -1,9 +1,8 @@
-"""The flow that sets up an entry: a connection with a topic prefix, and the first EMS on it."""
+"""The flow that sets up an entry (a connection with a topic prefix, and the first EMS on it), and its credentials."""
 
 from collections.abc import Callable, Mapping
-from typing import Final, cast, override
+from typing import Final, override
 
-from homeassistant.components.file_upload import process_uploaded_file
 from homeassistant.config_entries import (
     ConfigEntry,
     ConfigEntryState,
@@ -12,56 +11,34 @@ from homeassistant.config_entries import (
     ConfigSubentryData,
     ConfigSubentryFlow,
 )
-from homeassistant.const import CONF_CLIENT_ID, CONF_HOST, CONF_PASSWORD, CONF_PORT, CONF_USERNAME
-from homeassistant.core import HomeAssistant, callback
-from homeassistant.data_entry_flow import AbortFlow, section
-from homeassistant.helpers.selector import (
-    FileSelector,
-    FileSelectorConfig,
-    SelectSelector,
-    SelectSelectorConfig,
-    SelectSelectorMode,
-    TextSelector,
-    TextSelectorConfig,
-    TextSelectorType,
-)
+from homeassistant.const import CONF_HOST, CONF_PORT, CONF_USERNAME
+from homeassistant.core import callback
+from homeassistant.data_entry_flow import AbortFlow
+from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
 import probatio
 
+from .broker_form import ACCOUNT_SCHEMA, BROKER_SCHEMA, PemUploads, broker_data, with_account
 from .connection import EntryData
 from .const import (
-    CONF_CA_CERTIFICATE,
-    CONF_CLIENT_CERTIFICATE,
-    CONF_CLIENT_KEY,
     CONF_CONNECTION,
     CONF_DEVICE_UID,
-    CONF_KEEPALIVE,
     CONF_PREFIX,
-    CONF_TLS,
-    CONF_TRANSPORT,
-    CONF_VERIFY_CERTIFICATE,
-    CONF_WS_PATH,
-    CONNECTION_BROKER,
     CONNECTION_HOME_ASSISTANT,
     DOMAIN,
     SUBENTRY_EMS,
     SUBENTRY_FIRMWARE,
 )
-from .ems_subentry_flow import EmsSubentryFlow, is_configured_uid
+from .discovery import add_ems, emus_of_answer, end_discovery, is_configured_uid
+from .ems_subentry_flow import EmsSubentryFlow
 from .firmware_subentry_flow import FirmwareSubentryFlow
-from .forms import CONF_ADD_ANYWAY, TEXT, YES_NO, Input, text_of, whole_number, with_anyway
+from .forms import CONF_ADD_ANYWAY, TEXT, Input, text_of, with_anyway
 from .options_flow import EmuOtaOptionsFlow
-from .probe import async_try_connection, async_try_ems, error_key, new_client_id
+from .probe import async_try_connection, async_try_ems, error_key
 from .protocol.errors import CommandError
-from .protocol.topics import EmsAddress, is_level, is_prefix, product_key_prefix, tenant_prefix
+from .protocol.topics import EmsAddress, is_level, is_prefix, parse_topic, product_key_prefix, tenant_prefix
 from .transport import TransportError
 
-CONF_ADVANCED: Final = "advanced"
 MQTT_DOMAIN: Final = "mqtt"
-
-MAX_PEM: Final = 256 * 1024
-"""Bytes of an uploaded certificate file: the bundle of all public authorities is about as large."""
-
-_UPLOADS: Final = (CONF_CA_CERTIFICATE, CONF_CLIENT_CERTIFICATE, CONF_CLIENT_KEY)
 
 # How the topics can be told, by step and field: the documented schemes of the protocol ("Topics").
 _SCHEMES: Final[Mapping[str, Callable[[str], str]]] = {
@@ -70,45 +47,14 @@ _SCHEMES: Final[Mapping[str, Callable[[str], str]]] = {
     "prefix": str,
 }
 
-
-_CERTIFICATE = FileSelector(FileSelectorConfig(accept=".pem,.crt,.cer,application/x-x509-ca-cert"))
-_KEY = FileSelector(FileSelectorConfig(accept=".pem,.key,application/pkcs8"))
-
-ADVANCED_SCHEMA = probatio.Schema(
-    {
-        probatio.Required(CONF_TRANSPORT, default="tcp"): SelectSelector(
-            SelectSelectorConfig(
-                options=["tcp", "websockets"], mode=SelectSelectorMode.DROPDOWN, translation_key="transport"
-            )
-        ),
-        probatio.Optional(CONF_WS_PATH, default="/mqtt"): TEXT,
-        probatio.Optional(CONF_CLIENT_ID): TEXT,
-        probatio.Required(CONF_KEEPALIVE, default=60): whole_number(5, 3600, "s"),
-        probatio.Required(CONF_VERIFY_CERTIFICATE, default=True): YES_NO,
-        probatio.Optional(CONF_CA_CERTIFICATE): _CERTIFICATE,
-        probatio.Optional(CONF_CLIENT_CERTIFICATE): _CERTIFICATE,
-        probatio.Optional(CONF_CLIENT_KEY): _KEY,
-    }
-)
-BROKER_SCHEMA = probatio.Schema(
-    {
-        probatio.Required(CONF_HOST): TEXT,
-        probatio.Required(CONF_PORT, default=1883): whole_number(1, 65535),
-        probatio.Optional(CONF_USERNAME): TextSelector(TextSelectorConfig(autocomplete="off")),
-        probatio.Optional(CONF_PASSWORD): TextSelector(
-            TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="new-password")
-        ),
-        probatio.Required(CONF_TLS, default=False): YES_NO,
-        probatio.Required(CONF_ADVANCED): section(ADVANCED_SCHEMA, {"collapsed": True}),
-    }
-)
 TENANT_SCHEMA = probatio.Schema({probatio.Required("tenant"): TEXT, probatio.Required(CONF_DEVICE_UID): TEXT})
 PRODUCT_KEY_SCHEMA = probatio.Schema({probatio.Required("product_key"): TEXT, probatio.Required(CONF_DEVICE_UID): TEXT})
 PREFIX_SCHEMA = probatio.Schema({probatio.Required("prefix"): TEXT, probatio.Required(CONF_DEVICE_UID): TEXT})
+NOTHING_TO_FILL_IN = probatio.Schema({})
 
 
 class EmuOtaConfigFlow(ConfigFlow, domain=DOMAIN):
-    """Sets up a connection, its topic prefix and the first EMS on it."""
+    """Sets up a connection, its topic prefix and the first EMS on it, and asks for its credentials anew."""
 
     VERSION = 1
     MINOR_VERSION = 1
@@ -118,8 +64,9 @@ class EmuOtaConfigFlow(ConfigFlow, domain=DOMAIN):
     def __init__(self) -> None:
         """Start with no connection chosen."""
         self._connection: EntryData = {}
-        # Home Assistant hands an upload out only once, but a form may be sent again after an error.
-        self._pem_texts: dict[str, str] = {}
+        self._uploads = PemUploads()
+        self._discovered = EmsAddress("", "")
+        self._discovered_emus = 0
 
     @staticmethod
     @callback
@@ -160,6 +107,81 @@ class EmuOtaConfigFlow(ConfigFlow, domain=DOMAIN):
             data_schema=self.add_suggested_values_to_schema(BROKER_SCHEMA, user_input),
             errors=errors,
         )
+
+    async def async_step_reauth(self, _: EntryData) -> ConfigFlowResult:
+        """Ask for the credentials: the broker refuses those of the entry."""
+        return await self.async_step_reauth_confirm()
+
+    async def async_step_reauth_confirm(self, user_input: Input | None = None) -> ConfigFlowResult:
+        """Take credentials with which the broker lets us in."""
+        entry = self._get_reauth_entry()
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            data = with_account(entry.data, user_input)
+            try:
+                await async_try_connection(self.hass, data)
+            except TransportError as err:
+                errors = {"base": error_key(err)}
+            else:
+                return self._update_and_reload(entry, data)
+        return self.async_show_form(
+            step_id="reauth_confirm",
+            data_schema=self.add_suggested_values_to_schema(
+                ACCOUNT_SCHEMA, user_input or {CONF_USERNAME: entry.data.get(CONF_USERNAME, "")}
+            ),
+            errors=errors,
+            description_placeholders={
+                "broker": f"{entry.data.get(CONF_HOST)}:{entry.data.get(CONF_PORT)}",
+                "prefix": str(entry.data[CONF_PREFIX]),
+            },
+        )
+
+    @override
+    async def async_step_mqtt(self, discovery_info: MqttServiceInfo) -> ConfigFlowResult:
+        """Look at an answer that an EMS gave somebody on Home Assistant's broker.
+
+        These come with every answer of every EMS, also of those that are set up: what is cheap to tell comes first.
+        """
+        topic = parse_topic(discovery_info.topic)
+        if topic is None:
+            return self.async_abort(reason="invalid_discovery_info")
+        address = topic.address
+        if is_configured_uid(self.hass, address.uid):
+            return self.async_abort(reason="already_configured")
+        await self.async_set_unique_id(address.uid)
+        self._abort_if_unique_id_configured()  # no entry has one, but those that the user ignores
+        emus = emus_of_answer(topic, discovery_info)
+        if emus is None:
+            return self.async_abort(reason="invalid_discovery_info")
+        self._discovered, self._discovered_emus = address, emus
+        self.context["title_placeholders"] = {"name": address.uid}
+        return await self.async_step_discovery_confirm()
+
+    async def async_step_discovery_confirm(self, user_input: Input | None = None) -> ConfigFlowResult:
+        """Add an EMS that has answered somebody; it needs no asking."""
+        address = self._discovered
+        if user_input is None:
+            self._set_confirm_only()
+            return self.async_show_form(
+                step_id="discovery_confirm",
+                data_schema=NOTHING_TO_FILL_IN,
+                description_placeholders={
+                    CONF_DEVICE_UID: address.uid,
+                    CONF_PREFIX: address.prefix,
+                    "emus": str(self._discovered_emus),
+                },
+            )
+        self._abort_if_mqtt_unavailable()
+        if is_configured_uid(self.hass, address.uid):
+            raise AbortFlow("already_configured")
+        self._connection = {CONF_CONNECTION: CONNECTION_HOME_ASSISTANT}
+        entry = self._same_entry({**self._connection, CONF_PREFIX: address.prefix})
+        if entry is None:
+            # An entry is a connection with all its EMSs: it has no unique id, and outlives this EMS.
+            await self.async_set_unique_id(None)
+            return self._create_entry(address.prefix, address.uid)
+        add_ems(self.hass, entry, address.uid)
+        return self.async_abort(reason="ems_added", description_placeholders={"entry": entry.title})
 
     async def async_step_topics(self, _: Input | None = None) -> ConfigFlowResult:
         """Let the user choose how to tell the topic prefix."""
@@ -217,6 +239,7 @@ class EmuOtaConfigFlow(ConfigFlow, domain=DOMAIN):
         return {CONF_DEVICE_UID: "no_answer"}
 
     def _create_entry(self, prefix: str, uid: str) -> ConfigFlowResult:
+        end_discovery(self.hass, uid, but=self.flow_id)
         return self.async_create_entry(
             title=prefix,
             data={**self._connection, CONF_PREFIX: prefix},
@@ -231,34 +254,21 @@ class EmuOtaConfigFlow(ConfigFlow, domain=DOMAIN):
             raise AbortFlow("mqtt_unavailable")
 
     def _abort_if_configured(self, address: EmsAddress) -> None:
-        taken = {_identity(entry.data) for entry in self.hass.config_entries.async_entries(DOMAIN)}
-        mine = _identity({**self._connection, CONF_PREFIX: address.prefix})
-        if mine in taken or is_configured_uid(self.hass, address.uid):
+        entry = self._same_entry({**self._connection, CONF_PREFIX: address.prefix})
+        if entry is not None or is_configured_uid(self.hass, address.uid):
             raise AbortFlow("already_configured")
+
+    def _same_entry(self, data: EntryData) -> ConfigEntry | None:
+        """Return the entry with the same connection and prefix."""
+        entries = self.hass.config_entries.async_entries(DOMAIN, include_ignore=False)
+        return next((entry for entry in entries if _identity(entry.data) == _identity(data)), None)
 
     async def _async_broker_errors(self, user_input: Input) -> dict[str, str]:
         """Return what is wrong with a filled-in form; where nothing is, the connection is kept."""
-        advanced = cast("Input", user_input[CONF_ADVANCED])
-        uploads = {field: cast("str", advanced[field]) for field in _UPLOADS if advanced.get(field)}
-        new = [upload for upload in uploads.values() if upload not in self._pem_texts]
-        self._pem_texts |= await self.hass.async_add_executor_job(_read_uploads, self.hass, new)
-        if not self._pem_texts.keys() >= set(uploads.values()):
+        pem_texts = await self._uploads.async_read(self.hass, user_input)
+        if pem_texts is None:
             return {"base": "invalid_certificate"}
-        data: dict[str, object] = {
-            CONF_CONNECTION: CONNECTION_BROKER,
-            CONF_HOST: text_of(user_input, CONF_HOST),
-            CONF_PORT: user_input[CONF_PORT],
-            CONF_USERNAME: text_of(user_input, CONF_USERNAME),
-            CONF_PASSWORD: user_input.get(CONF_PASSWORD),  # its blanks may belong to it
-            CONF_TLS: user_input[CONF_TLS],
-            CONF_TRANSPORT: advanced[CONF_TRANSPORT],
-            CONF_WS_PATH: text_of(advanced, CONF_WS_PATH),
-            CONF_CLIENT_ID: text_of(advanced, CONF_CLIENT_ID) or new_client_id(),
-            CONF_KEEPALIVE: advanced[CONF_KEEPALIVE],
-            CONF_VERIFY_CERTIFICATE: advanced[CONF_VERIFY_CERTIFICATE],
-            **{field: self._pem_texts[upload] for field, upload in uploads.items()},
-        }
-        connection = {key: value for key, value in data.items() if value not in {None, ""}}
+        connection = broker_data(user_input, pem_texts)
         if CONF_HOST not in connection:
             return {"base": "cannot_connect"}
         try:
@@ -267,6 +277,12 @@ class EmuOtaConfigFlow(ConfigFlow, domain=DOMAIN):
             return {"base": error_key(err)}
         self._connection = connection
         return {}
+
+    def _update_and_reload(self, entry: ConfigEntry, data: EntryData) -> ConfigFlowResult:
+        """Save and finish. The entry's own listener takes over what needs no reload; a connection does."""
+        result = self.async_update_and_abort(entry, data=data)
+        self.hass.config_entries.async_schedule_reload(entry.entry_id)
+        return result
 
 
 def _prefix(scheme: str, text: str) -> str | None:
@@ -282,20 +298,3 @@ def _identity(data: EntryData) -> tuple[object, ...]:
     """Return what makes an entry the only one of its kind: where it connects to, and its prefix."""
     host = str(data.get(CONF_HOST, "")).lower()
     return data.get(CONF_CONNECTION), host, data.get(CONF_PORT), data.get(CONF_PREFIX)
-
-
-def _read_uploads(hass: HomeAssistant, uploads: list[str]) -> dict[str, str]:
-    """Return the texts of the uploads, by id, without those that are no PEM. Blocks: for the executor."""
-    texts = {upload: _read_upload(hass, upload) for upload in uploads}
-    return {upload: text for upload, text in texts.items() if text is not None}
-
-
-def _read_upload(hass: HomeAssistant, upload: str) -> str | None:
-    try:
-        with process_uploaded_file(hass, upload) as path:
-            if path.stat().st_size > MAX_PEM:
-                return None
-            text = path.read_text("utf-8")
-    except ValueError:  # there is no such upload, or it is no text
-        return None
-    return text if "-----BEGIN " in text else None

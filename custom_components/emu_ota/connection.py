@@ -71,6 +71,12 @@ async def async_forget_session(data: EntryData) -> None:
     await transport.async_stop()
 
 
+def watch_refusal(transport: Transport, refused: Callable[[], None]) -> None:
+    """Call back when the broker of an own connection refuses its credentials later; only that has any of ours."""
+    if isinstance(transport, BrokerTransport):
+        transport.watch_refusal(refused)
+
+
 def transport_for(hass: HomeAssistant, data: EntryData) -> Transport:
     """Return the transport, not yet started, that a config entry's data describes."""
     return TRANSPORTS[cast("str", data[CONF_CONNECTION])](hass, data)

@@ -4,11 +4,11 @@ from typing import Final, cast
 
 from homeassistant.config_entries import SubentryFlowResult
 from homeassistant.const import CONF_NAME
-from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import AbortFlow
 import probatio
 
-from .const import CONF_DEVICE_UID, CONF_PREFIX, DOMAIN, SUBENTRY_EMS
+from .const import CONF_DEVICE_UID, CONF_PREFIX
+from .discovery import end_discovery, is_configured_uid
 from .forms import CONF_ADD_ANYWAY, TEXT, Input, text_of, with_anyway
 from .probe import async_answers, error_key
 from .protocol.topics import EmsAddress, is_level
@@ -18,15 +18,6 @@ from .transport import TransportError
 
 EMS_SCHEMA: Final = probatio.Schema({probatio.Required(CONF_DEVICE_UID): TEXT, probatio.Optional(CONF_NAME): TEXT})
 RENAME_SCHEMA: Final = probatio.Schema({probatio.Optional(CONF_NAME): TEXT})
-
-
-def is_configured_uid(hass: HomeAssistant, uid: str) -> bool:
-    """Tell whether an EMS belongs to any entry already."""
-    return any(
-        subentry.unique_id == uid
-        for entry in hass.config_entries.async_entries(DOMAIN)
-        for subentry in entry.get_subentries_of_type(SUBENTRY_EMS)
-    )
 
 
 class EmsSubentryFlow(SubentryFlow):
@@ -40,6 +31,7 @@ class EmsSubentryFlow(SubentryFlow):
             uid = text_of(user_input, CONF_DEVICE_UID)
             errors = await self._async_errors(entry, uid, anyway=bool(user_input.get(CONF_ADD_ANYWAY)))
             if not errors:
+                end_discovery(self.hass, uid)
                 title = text_of(user_input, CONF_NAME) or uid
                 return self.async_create_entry(title=title, data={CONF_DEVICE_UID: uid}, unique_id=uid)
         return self.async_show_form(

@@ -189,8 +189,8 @@ def delete_issues(hass: HomeAssistant, entry: EmuOtaConfigEntry) -> None:
 
 
 def _delete_all(hass: HomeAssistant, beginning: str) -> None:
-    for domain, issue_id in tuple(ir.async_get(hass).issues):
-        if domain == DOMAIN and issue_id.startswith(beginning):
+    for _, issue_id in tuple(ir.async_get(hass).issues):
+        if issue_id.startswith(beginning):
             ir.async_delete_issue(hass, DOMAIN, issue_id)
 
 

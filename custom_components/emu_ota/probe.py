@@ -100,8 +100,9 @@ def _trial_transport(hass: HomeAssistant, data: EntryData) -> Transport:
     if data[CONF_CONNECTION] != CONNECTION_BROKER:
         return transport_for(hass, data)
     # A broker may let in only the client id that its owner typed, so that one is tried. But a broker ends the older
-    # of two connections with one client id: where an entry has it, the trial takes another.
-    taken = {entry.data.get(CONF_CLIENT_ID) for entry in hass.config_entries.async_entries(DOMAIN)}
+    # of two connections with one client id: where an entry is running with it, the trial takes another.
+    running = hass.config_entries.async_loaded_entries(DOMAIN)
+    taken = {entry.data.get(CONF_CLIENT_ID) for entry in running}
     if data[CONF_CLIENT_ID] in taken:
         data = {**data, CONF_CLIENT_ID: new_client_id()}
     return BrokerTransport(broker_settings(data), keep_session=False)

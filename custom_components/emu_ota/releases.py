@@ -1,5 +1,6 @@
 """Which releases a config entry has: those of its `firmware` subentries, and those of its index."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -29,9 +30,13 @@ from .firmware.library import FirmwareLibrary
 from .firmware.offers import Offers
 from .firmware.packages import PackageStore
 from .firmware.release import Release, Source
+from .firmware.restoring import async_restore
 
 FLOW_GRACE: Final = 3600.0
 """Seconds in which a package that nobody uses yet may belong to a flow that is still open."""
+
+RESTORE_AGAIN: Final = 3600.0
+"""Seconds after which packages that are gone are looked for again: often the network is only not up yet."""
 
 
 class EntryReleases:
@@ -53,6 +58,8 @@ class EntryReleases:
         self.packages = PackageStore(hass)
         self.catalog = Catalog()
         """What could be put together, with the conflicts."""
+        self.missing: frozenset[str] = frozenset()
+        """The versions that cannot be installed, since their packages are gone."""
         self.index = IndexSource(hass, entry.entry_id, lambda: _option(entry, CONF_INDEX_URL), self.update)
         self.offers = Offers(
             hass,
@@ -64,6 +71,7 @@ class EntryReleases:
         self._hass = hass
         self._entry = entry
         self._changed = changed
+        self._listeners: list[CALLBACK_TYPE] = []
         self._own_packages = packages_of_entry(entry)
         self._in_use = in_use
 
@@ -77,6 +85,9 @@ class EntryReleases:
         before, self._own_packages = self._own_packages, packages_of_entry(self._entry)
         await self.index.async_entry_updated()
         self.update()
+        if self.missing:
+            self.missing &= {release.version for release in await self._async_gone()}
+            self.update()
         for package in before - self._own_packages:
             await self.async_remove_unused(package)
 
@@ -87,6 +98,38 @@ class EntryReleases:
         self.catalog = combine([*map(release_of, subentries), *self.index.state.releases])
         self.library.replace(self.catalog.releases)
         self._changed()
+        for changed in tuple(self._listeners):
+            changed()
+
+    def watch(self, changed: CALLBACK_TYPE) -> CALLBACK_TYPE:
+        """Call back when anything about the releases or the index may have changed; returns what ends it."""
+        self._listeners.append(changed)
+        return lambda: self._listeners.remove(changed)
+
+    @property
+    def serves(self) -> bool:
+        """Whether there is anything to be fetched from this Home Assistant."""
+        return bool(self._own_packages)
+
+    async def async_keep_packages(self) -> None:
+        """Mirror what is gone once more, again and again until it is there; what cannot be is `missing`."""
+        while gone := await self._async_gone():
+            results = [await async_restore(self._hass, self.packages, release) for release in gone]
+            missing = frozenset(release.version for release, there in zip(gone, results, strict=True) if not there)
+            if missing != self.missing:
+                self.missing = missing
+                self.update()
+            if not missing:
+                return
+            await asyncio.sleep(RESTORE_AGAIN)
+
+    async def _async_gone(self) -> list[Release]:
+        own = map(release_of, self._entry.get_subentries_of_type(SUBENTRY_FIRMWARE))
+        return [
+            release
+            for release in own
+            if release.hosted and release.sha256 is not None and not await self.packages.async_exists(release.sha256)
+        ]
 
     async def async_remove_unused(self, package: str) -> None:
         """Remove a package, unless some release or some upgrade uses it."""

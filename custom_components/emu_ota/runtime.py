@@ -84,9 +84,10 @@ class Runtime:
 
     @callback
     def start(self) -> None:
-        """Ask the index, and clear away packages that nobody uses any more."""
+        """Ask the index, clear away packages that nobody uses any more, and bring back those that are gone."""
         self.releases.index.start()
         self._entry.async_create_background_task(self._hass, self.releases.async_sweep(), "emu_ota sweep")
+        self._entry.async_create_background_task(self._hass, self.releases.async_keep_packages(), "emu_ota packages")
 
     async def async_stop(self) -> None:
         """Stop everything, and write what is known."""

@@ -192,6 +192,6 @@ def _upgrade_from_record(record: _Record, saved_at: float | None) -> Upgrade:
         "outcome": None if record["outcome"] is None else Outcome(cast("str", record["outcome"])),
         "reason": None if record["reason"] is None else Reason(cast("str", record["reason"])),
     }
-    if saved_at is not None and read["suspended_at"] is None:
+    if saved_at is not None and read["outcome"] is None and read["suspended_at"] is None:
         read["suspended_at"] = saved_at
     return Upgrade(**read)  # type: ignore[arg-type]  # as written by asdict, with its values read back

@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, override
 
 from homeassistant.components.update import UpdateDeviceClass, UpdateEntity, UpdateEntityFeature
@@ -17,7 +18,7 @@ from .protocol.commands import is_md5
 from .protocol.upgrade import Order, Phase
 from .protocol.version import MAX_VERSION_LENGTH, is_newer
 from .runtime import Ems, EmuOtaConfigEntry, EntityFactory, Runtime
-from .upgrades import UpgradeInterrupted
+from .waiting import UpgradeInterrupted
 
 # Each install waits for its outcome; who goes first is the queue's to say, where it can be seen and cancelled.
 PARALLEL_UPDATES = 0
@@ -146,6 +147,9 @@ class EmuFirmware(EmuEntity, UpdateEntity):
         if release is None:
             known = ", ".join(each.version for each in self._library.fitting(installed)) or "-"
             raise invalid_request("unknown_version", name=self._name(), version=version, known=known)
+        least = release.min_version
+        if least is not None and not release.fits(installed) and replace(release, min_version=None).fits(installed):
+            raise invalid_request("too_old", name=self._name(), version=version, installed=installed, least=least)
         if not release.fits(installed):
             raise invalid_request("wrong_product", name=self._name(), version=version, installed=installed)
         return release

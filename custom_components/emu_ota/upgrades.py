@@ -1,17 +1,14 @@
 """Runs the upgrades of one config entry: queue, effects, deadlines, persistence, history."""
 
-from asyncio import Future
 from collections.abc import Iterable
-from datetime import datetime, timedelta
 from typing import Final
 from uuid import uuid4
 
-from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
-from homeassistant.helpers.event import async_call_later
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.util import dt as dt_util
 
+from .active_upgrades import ActiveUpgrades
 from .announcements import Announcements
-from .asking import ASK_AGAIN, ASK_INTERVAL, ASK_RESTARTING, ASK_UPGRADING
 from .const import LOGGER
 from .coordinator import AskEnded, EmsCoordinator, EmsEvent, EmuReported, ForeignOrder, OrderAnswered
 from .firmware.hosting import new_token
@@ -22,19 +19,15 @@ from .protocol.fetched import Fetched
 from .protocol.upgrade import Answered, Begin, Event, Fetching, Happened, Order, Phase, Reported, Step, Upgrade
 from .protocol.upgrade_machine import Effect, advance
 from .storage import EntryStorage
+from .ticking import Ticking
 from .transport import NotSent, TransportError
-from .upgrade_queue import HOLD, Limits, next_move
+from .upgrade_queue import HOLD, Limits, UpgradeQueue
+from .waiting import Waiting
 
 TICK_RUNNING: Final = 5.0
 """Seconds between questions for the progress of a running upgrade."""
 TICK_QUEUED: Final = 30.0
 """Seconds between looks at a queue in which nothing happens by itself."""
-SAVE_PROGRESS: Final = 10.0
-"""Seconds between writes of an upgrade of which nothing has changed but progress."""
-
-
-class UpgradeInterrupted(Exception):
-    """The integration stops watching an upgrade that somebody waits for; the upgrade itself goes on."""
 
 
 class Upgrades:
@@ -49,57 +42,53 @@ class Upgrades:
         limits: Limits,
     ) -> None:
         """Know the EMSs by uid; `systems` stays the caller's and changes with the subentries."""
-        self.limits = limits
         self.announcements = Announcements()
         self.history = History(storage)
         self._hass = hass
-        self._storage = storage
         self._offers = offers
         self._systems = systems
-        self._active: dict[str, Upgrade] = {}
+        self.active = ActiveUpgrades(hass, storage)
+        """What has no outcome yet."""
         self._orders: dict[str, Command] = {}
-        self._waiting: dict[str, list[Future[Upgrade]]] = {}
-        self._held: set[str] = set()
-        self._timer: CALLBACK_TYPE | None = None
-        self._timer_seconds: float | None = None
-        self._saved_at = 0.0
+        self._waiting = Waiting(hass)
+        self._queue = UpgradeQueue(self.active, limits)
+        self._ticking = Ticking(hass, self._tick)
         self._stopped = False
 
     async def async_load(self) -> None:
         """Take up what was under way; it goes on once its EMS was asked."""
         await self.history.async_load()
-        for upgrade in await self._storage.async_load_upgrades():
-            if self.history.get(upgrade.id) is None:  # else a crash came between the two writes of an ending
-                self._active[upgrade.id] = upgrade
-        for upgrade in tuple(self._active.values()):
+        for upgrade in await self.active.async_load(lambda upgrade_id: self.history.get(upgrade_id) is not None):
+            # A crash came before its outcome was in the history.
+            self.history.add(upgrade)
+            await self._async_save_ended(upgrade)
+        for upgrade in self.active:
             self._offer(upgrade)
         now = dt_util.utcnow().timestamp()
         for upgrade in self.history.newest():
             if upgrade.by_deadline and upgrade.ended_at is not None and now - upgrade.ended_at < HOLD:
-                self._held.add(upgrade.uid)
+                self._queue.hold(upgrade.uid)
 
     async def async_stop(self) -> None:
         """Stop watching, and write where each upgrade stands. Those who wait get UpgradeInterrupted."""
         self._stopped = True
-        self._cancel_timer()
-        for upgrade_id in self._orders:
+        self._ticking.stop()
+        for upgrade_id in tuple(self._orders):
             # It waits for a write, and stays here: it goes out after the next start.
-            self._not_sent(self._active[upgrade_id])
+            if (upgrade := self.active.get(upgrade_id)) is not None:
+                self._not_sent(upgrade)
         self._advance_all(Happened.SUSPENDED)
-        for future in (future for futures in self._waiting.values() for future in futures if not future.done()):
-            future.set_exception(UpgradeInterrupted)
-        await self._storage.async_save_upgrades(self._active.values())
-
-    # What is known
+        self._waiting.interrupt()
+        await self.active.async_save()
 
     @property
-    def active(self) -> Iterable[Upgrade]:
-        """The upgrades that have no outcome yet, in the order they were asked for."""
-        return self._active.values()
+    def limits(self) -> Limits:
+        """What the user set; it can be changed in place."""
+        return self._queue.limits
 
     def current(self, uid: str, device_id: int) -> Upgrade | None:
         """Return the upgrade of an EMU that has no outcome yet."""
-        return next((each for each in self._active.values() if (each.uid, each.device_id) == (uid, device_id)), None)
+        return self.active.of_emu(uid, device_id)
 
     # What users do
 
@@ -121,9 +110,8 @@ class Upgrades:
             steps=(Step(phase=Phase.QUEUED, at=now),),
             suspended_at=None if coordinator.connected else now,
         )
-        self._active[upgrade.id] = upgrade
+        self.active.add(upgrade)
         self.announcements.tell_step(upgrade, "queued")
-        self._save()
         self._systems[uid].notify_emu(device_id)
         self._set_pace(uid)
         self._pump()
@@ -140,9 +128,7 @@ class Upgrades:
         ended = self.history.get(upgrade_id)
         if ended is not None:
             return ended
-        future: Future[Upgrade] = self._hass.loop.create_future()
-        self._waiting.setdefault(upgrade_id, []).append(future)
-        return await future
+        return await self._waiting.async_wait(upgrade_id)
 
     # What EMSs do
 
@@ -154,15 +140,15 @@ class Upgrades:
     @callback
     def abandon(self, uid: str) -> None:
         """End the upgrades of an EMS that was taken out of Home Assistant."""
-        for upgrade in tuple(self._of(uid)):
+        for upgrade in self.active.of(uid):
             self._advance(upgrade, Happened.REMOVED)
-        self._held.discard(uid)
+        self._queue.forget(uid)
         self._pump()
 
     @callback
     def abandon_removed(self) -> None:
         """End the upgrades of EMSs that were taken out of Home Assistant while nobody looked."""
-        for uid in {upgrade.uid for upgrade in self._active.values()} - self._systems.keys():
+        for uid in {upgrade.uid for upgrade in self.active} - self._systems.keys():
             self.abandon(uid)
 
     @callback
@@ -184,11 +170,13 @@ class Upgrades:
             case ForeignOrder(device_id, mid):
                 self._handle_foreign_order(coordinator, device_id, mid)
             case AskEnded():
-                for upgrade in tuple(self._of(uid)):
+                for upgrade in self.active.of(uid):
                     self._advance(upgrade, Happened.RESUMED)
                     if not event.answering:
                         self._advance(upgrade, Happened.SILENCE)
-                self._release(coordinator, answered=event.answered)
+                if event.answered:
+                    self._queue.release(coordinator)
+                    self._set_pace(uid)
         self._pump()
 
     def _handle_report(self, coordinator: EmsCoordinator, event: EmuReported) -> None:
@@ -207,7 +195,7 @@ class Upgrades:
             self.announcements.note_foreign_work(uid, told.device_id, before.version, now, begins=not before.active)
 
     def _handle_foreign_order(self, coordinator: EmsCoordinator, device_id: int, mid: str | None) -> None:
-        if mid is not None and any(upgrade.mid == mid for upgrade in self._of(coordinator.uid)):
+        if mid is not None and any(upgrade.mid == mid for upgrade in self.active.of(coordinator.uid)):
             return
         emu = coordinator.emus.get(device_id)
         if emu is None:
@@ -221,30 +209,24 @@ class Upgrades:
 
     # Moving upgrades
 
-    def _of(self, uid: str) -> Iterable[Upgrade]:
-        return (upgrade for upgrade in self._active.values() if upgrade.uid == uid)
-
     def _advance_all(self, event: Event) -> None:
-        for upgrade in tuple(self._active.values()):
+        for upgrade in self.active:
             self._advance(upgrade, event)
 
     def _advance(self, upgrade: Upgrade, event: Event) -> Upgrade:
         """Advance an upgrade, unless it has its outcome, and do what has to be done about it."""
-        current = self._active.get(upgrade.id)
+        current = self.active.get(upgrade.id)
         if current is None:  # an event just before this one, maybe for another upgrade, has ended it
             return upgrade
         upgrade = current
         after, effects = advance(upgrade, event, dt_util.utcnow().timestamp())
         if after == upgrade:
             return after
-        self._active[after.id] = after
         if after.phase is Phase.ENDED:
             self._end(after)
-        elif after.phase is not upgrade.phase:
-            self._save()
+        else:
+            self.active.change(upgrade, after)
             self._set_pace(after.uid)
-        elif after.decisive != upgrade.decisive or dt_util.utcnow().timestamp() - self._saved_at >= SAVE_PROGRESS:
-            self._save()
         self._do(after, effects)
         if after.uid in self._systems:
             self._systems[after.uid].notify_emu(after.device_id)
@@ -262,16 +244,14 @@ class Upgrades:
         return True
 
     def _end(self, upgrade: Upgrade) -> None:
-        del self._active[upgrade.id]
+        self.active.end(upgrade)
         self._orders.pop(upgrade.id, None)
         self._withdraw(upgrade)
         self.history.add(upgrade)
         if upgrade.by_deadline:
             # The EMS may still be at work on it.
-            self._held.add(upgrade.uid)
-        for future in self._waiting.pop(upgrade.id, []):
-            if not future.done():
-                future.set_result(upgrade)
+            self._queue.hold(upgrade.uid)
+        self._waiting.tell(upgrade)
         self._set_pace(upgrade.uid)
         self._hass.async_create_task(self._async_save_ended(upgrade), "emu_ota save")
         LOGGER.debug("Upgrade of EMU %s of %s: %s %s", upgrade.device_id, upgrade.uid, upgrade.outcome, upgrade.reason)
@@ -295,15 +275,15 @@ class Upgrades:
     async def _async_order(self, upgrade: Upgrade) -> None:
         """Write an upgrade, then send its order. The order goes out at most once, whatever happens in between."""
         coordinator, command = self._systems[upgrade.uid], self._orders[upgrade.id]
-        await self._storage.async_save_upgrades(self._active.values())
-        current = self._active.get(upgrade.id)
+        await self.active.async_save()
+        current = self.active.get(upgrade.id)
         if self._stopped or current is None or current.mid != command.mid:
             return
         del self._orders[upgrade.id]
         try:
             await coordinator.async_send_order(command)
         except NotSent:
-            if (current := self._active.get(upgrade.id)) is not None and current.mid == command.mid:
+            if (current := self.active.get(upgrade.id)) is not None and current.mid == command.mid:
                 self._not_sent(current)
         except TransportError as err:
             # It may have gone out: from here on only what the EMS reports decides.
@@ -320,26 +300,14 @@ class Upgrades:
         """Start what can start, and give up what has waited too long."""
         if self._stopped:
             return
-        for uid in dict.fromkeys(upgrade.uid for upgrade in self._active.values()):
+        for uid in dict.fromkeys(upgrade.uid for upgrade in self.active):
             coordinator = self._systems.get(uid)
             if coordinator is not None:
                 self._pump_ems(coordinator)
-        self._schedule()
+        self._ticking.every(TICK_RUNNING if self.active.count_running() else TICK_QUEUED if self.active else None)
 
     def _pump_ems(self, coordinator: EmsCoordinator) -> None:
-        upgrades = tuple(self._of(coordinator.uid))
-        running = sum(upgrade.running for upgrade in self._active.values())
-        free = coordinator.uid not in self._held and not any(upgrade.running for upgrade in upgrades)
-        for upgrade in upgrades:
-            if upgrade.phase is not Phase.QUEUED:
-                continue
-            move = next_move(
-                coordinator,
-                upgrade,
-                self.limits,
-                free=free and running < self.limits.max_parallel,
-                can_serve=self._offers.base.url is not None,
-            )
+        for upgrade, move in self._queue.moves(coordinator, can_serve=lambda: self._offers.base.url is not None):
             if move is not None:
                 self._advance(upgrade, move)
             elif coordinator.is_fresh():
@@ -373,64 +341,30 @@ class Upgrades:
 
     @callback
     def _fetched(self, upgrade: Upgrade, fetched: Fetched) -> None:
-        before = self._active.get(upgrade.id, upgrade).fetched
-        self._advance(upgrade, Fetching(fetched))
-        if before is None or before.running != fetched.running:
-            self._save()
-
-    def _release(self, coordinator: EmsCoordinator, *, answered: bool) -> None:
-        """Let the queue of an EMS go on after an outcome of ours that it may not know of."""
-        if answered and coordinator.uid in self._held and coordinator.rested(HOLD):
-            self._held.remove(coordinator.uid)
-            self._set_pace(coordinator.uid)
+        before = self.active.get(upgrade.id)
+        if before is None or self._stopped:  # after a stop, the next setup takes the offer over
+            return
+        self._advance(before, Fetching(fetched))
+        if before.fetched is None or before.fetched.running != fetched.running:
+            self.active.save()
 
     @callback
-    def _tick(self, _: datetime) -> None:
-        self._timer = None
-        for upgrade in tuple(self._active.values()):
+    def _tick(self) -> None:
+        for upgrade in self.active:
             after = self._advance(upgrade, Happened.TICK) if upgrade.running else upgrade
             if after.phase in {Phase.ORDERED, Phase.UPGRADING} and after.uid in self._systems:
                 coordinator = self._systems[after.uid]
                 self._hass.async_create_task(coordinator.async_ask_progress(after.device_id), "emu_ota ask progress")
         self._pump()
 
-    def _schedule(self) -> None:
-        """Look again soon while there is something to look after."""
-        running = any(upgrade.running for upgrade in self._active.values())
-        seconds = TICK_RUNNING if running else TICK_QUEUED if self._active else None
-        if self._timer is None or seconds != self._timer_seconds:
-            self._cancel_timer()
-            self._timer_seconds = seconds
-            if seconds is not None:
-                self._timer = async_call_later(self._hass, timedelta(seconds=seconds), self._tick)
-
-    def _cancel_timer(self) -> None:
-        if self._timer is not None:
-            self._timer()
-            self._timer = None
-
     def _set_pace(self, uid: str) -> None:
         """Have an EMS asked as often as its upgrade needs."""
-        coordinator = self._systems.get(uid)
-        if coordinator is None:
-            return
-        phases = {upgrade.phase for upgrade in self._of(uid)}
-        if Phase.RESTARTING in phases:
-            coordinator.set_pace(ASK_RESTARTING)
-        elif phases & {Phase.ORDERED, Phase.UPGRADING}:
-            coordinator.set_pace(ASK_UPGRADING)
-        else:
-            # What waits for an EMU or an EMS should not wait for the next quarter of an hour as well.
-            coordinator.set_pace(ASK_AGAIN if phases or uid in self._held else ASK_INTERVAL)
-
-    # Writing
-
-    def _save(self) -> None:
-        self._saved_at = dt_util.utcnow().timestamp()
-        self._hass.async_create_task(self._storage.async_save_upgrades(self._active.values()), "emu_ota save")
+        if (coordinator := self._systems.get(uid)) is not None:
+            coordinator.set_pace(self._queue.pace(uid))
 
     async def _async_save_ended(self, upgrade: Upgrade) -> None:
         # In this order, so that a crash in between finds an upgrade twice and never not at all.
         await self.history.async_save()
-        await self._storage.async_save_upgrades(self._active.values())
+        self.active.forget(upgrade)
+        await self.active.async_save()
         await self._offers.async_done(upgrade.order)

@@ -57,9 +57,9 @@ def _store(storage: Path, key: str, version: int, data: dict[str, object]) -> No
     (storage / key).write_text(json.dumps(content), encoding="utf-8")
 
 
-def program(config: Path) -> Program:
-    """Return Home Assistant on this configuration folder, not yet started."""
-    command = [sys.executable, "-m", "homeassistant", "--config", str(config), "--log-no-color"]
+def program(config: Path, python: str = sys.executable) -> Program:
+    """Return Home Assistant on this configuration folder, not yet started; `python` is one that has it installed."""
+    command = [python, "-m", "homeassistant", "--config", str(config), "--log-no-color"]
     # Their pinned versions have no wheel for this Python; scripts/setup installed later ones.
     command += ["--skip-pip-packages", "pymicro-vad,pyspeex-noise"]
     # Without bytecode every start compiles Home Assistant anew: 8 s instead of 2 s.

@@ -55,13 +55,13 @@ class Ports:
         return [port for port in (self.broker, self.packages) if not is_free(port)]
 
 
-def simulator(folder: Path, ports: Ports, speed: float) -> Program:
-    """Return the simulated site with its broker and its package server, not yet started."""
+def simulator(folder: Path, ports: Ports, speed: float, *more: str) -> Program:
+    """Return the simulated site with its broker and its package server, not yet started; `more` are options of it."""
     command = [sys.executable, "-m", "simulator", "--broker", "--port", str(ports.broker)]
     command += ["--product-key", PRODUCT_KEY, "--ems", DEVICE_UID]
     command += ["--emus", str(EMUS), "--offline", str(OFFLINE), "--firmware", OLD_VERSION]
     command += ["--serve-port", str(ports.packages), "--package", NEW_VERSION]
-    command += ["--speed", str(speed), "--state", str(folder / "simulator.json")]
+    command += ["--speed", str(speed), "--state", str(folder / "simulator.json"), *more]
     return Program("The simulator", command, folder=ROOT, log=folder / "simulator.log", env=os.environ)
 
 

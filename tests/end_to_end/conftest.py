@@ -1,10 +1,12 @@
 """What the tests over a real broker share."""
 
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
+from homeassistant.core import HomeAssistant
 import pytest
 
+from custom_components.emu_ota.const import DOMAIN
 from simulator.package import build_package
 from simulator.package_server import PackageServer
 from tests.mosquitto import Mosquitto
@@ -14,10 +16,13 @@ PACKAGE = f"{NEW}.tar.gz"
 
 
 @pytest.fixture
-def mosquitto(socket_enabled: None) -> Generator[Mosquitto]:
-    """Run a broker."""
+async def mosquitto(hass: HomeAssistant, socket_enabled: None) -> AsyncGenerator[Mosquitto]:
+    """Run a broker that outlives the entries that use it."""
     with Mosquitto() as broker:
         yield broker
+        for domain in (DOMAIN, "mqtt"):
+            for entry in hass.config_entries.async_loaded_entries(domain):
+                await hass.config_entries.async_unload(entry.entry_id)
 
 
 @pytest.fixture

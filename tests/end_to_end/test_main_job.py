@@ -7,7 +7,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from homeassistant.config_entries import SOURCE_USER, ConfigEntry
-from homeassistant.core import HomeAssistant
+from homeassistant.const import EVENT_STATE_CHANGED
+from homeassistant.core import Event, EventStateChangedData, HomeAssistant, State, callback
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers import entity_registry as er
 from homeassistant.util import dt as dt_util
@@ -92,6 +93,27 @@ async def add_release(hass: HomeAssistant, entry: ConfigEntry, url: str) -> None
     await asyncio.sleep(0)
 
 
+async def update_to_install(hass: HomeAssistant) -> State:
+    """Wait until the EMU has appeared and its update is there; return its state."""
+    found: asyncio.Future[State] = hass.loop.create_future()
+
+    @callback
+    def changed(event: Event[EventStateChangedData]) -> None:
+        state = event.data["new_state"]
+        if state is not None and state.entity_id == "update.iyrkfvpi77_emu_2_firmware" and state.state == "on":
+            found.set_result(state)
+
+    end = hass.bus.async_listen(EVENT_STATE_CHANGED, changed)
+    present = hass.states.get("update.iyrkfvpi77_emu_2_firmware")
+    try:
+        if present is not None and present.state == "on":
+            return present
+        async with asyncio.timeout(10):
+            return await found
+    finally:
+        end()
+
+
 def entity_id_of(hass: HomeAssistant, platform: str, key: str) -> str:
     """Return the id of an entity of the EMU 2, or of the EMS."""
     registry = er.async_get(hass)
@@ -104,7 +126,7 @@ def entity_id_of(hass: HomeAssistant, platform: str, key: str) -> str:
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("connection", ["home_assistant", "broker"])
-async def test_an_ems_is_added_and_its_emu_upgraded(  # noqa: PLR0913 - what a whole way needs
+async def test_an_ems_is_added_and_its_emu_upgraded(  # noqa: PLR0913, PLR0917 - what a whole way needs
     hass: HomeAssistant,
     mosquitto: Mosquitto,
     package_server: PackageServer,
@@ -124,9 +146,7 @@ async def test_an_ems_is_added_and_its_emu_upgraded(  # noqa: PLR0913 - what a w
         entry = await configure(hass, mosquitto, connection, scheme)
         assert entry.title == prefix
         await add_release(hass, entry, package_server.url(PACKAGE))
-        async with asyncio.timeout(10):
-            while not (state := hass.states.get(entity_id_of(hass, "update", "firmware"))) or state.state != "on":
-                await asyncio.sleep(0.05)
+        state = await update_to_install(hass)
         assert (state.attributes["installed_version"], state.attributes["latest_version"]) == (OLD, NEW)
         release = next(iter(entry.get_subentries_of_type("firmware")))
         assert release.data["md5"] == md5_of((tmp_path / PACKAGE).read_bytes())
@@ -134,9 +154,9 @@ async def test_an_ems_is_added_and_its_emu_upgraded(  # noqa: PLR0913 - what a w
         stages = await install(hass)
 
         assert hass.states.get(entity_id_of(hass, "sensor", "last_upgrade")).state == "succeeded"  # type: ignore[union-attr]
-        state = hass.states.get(entity_id_of(hass, "update", "firmware"))
-        assert state is not None
-        assert (state.state, state.attributes["installed_version"], state.attributes["in_progress"]) == (
+        after = hass.states.get(entity_id_of(hass, "update", "firmware"))
+        assert after is not None
+        assert (after.state, after.attributes["installed_version"], after.attributes["in_progress"]) == (
             "off",
             NEW,
             False,

@@ -1,6 +1,8 @@
 """What the tests of the flows share."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from pathlib import Path
+import tempfile
 from typing import cast
 
 from homeassistant.config_entries import ConfigFlowResult
@@ -8,6 +10,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowManager
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.emu_ota import connection
 from custom_components.emu_ota.const import CONF_CONNECTION, CONF_PREFIX, DOMAIN
@@ -17,6 +20,7 @@ from tests.mosquitto import Mosquitto
 from .files import FileServer, serve_files
 from .site import PREFIX, UID, SimulatedSite, site_in_memory
 from .texts import assert_texts
+from .uploads import Uploads
 
 type HandleStep = Callable[[object, object, str, object], Awaitable[ConfigFlowResult]]
 
@@ -24,6 +28,12 @@ type HandleStep = Callable[[object, object, str, object], Awaitable[ConfigFlowRe
 @pytest.fixture(autouse=True)
 def _loopback(socket_enabled: None) -> None:
     """Allow connections to the loopback interface before anything opens a socket."""
+
+
+@pytest.fixture
+def hass_config_dir(hass_tmp_config_dir: str) -> str:
+    """Give every test a configuration folder of its own."""
+    return hass_tmp_config_dir
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +56,16 @@ async def files() -> AsyncGenerator[FileServer]:
     """Serve files for links."""
     async with serve_files() as server:
         yield server
+
+
+@pytest.fixture
+def upload(
+    hass: HomeAssistant, hass_client: ClientSessionGenerator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Uploads:
+    """Upload files; each comes back as its id."""
+    # Home Assistant takes one folder for all uploads, and clears what it finds there: that of other tests at work.
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return Uploads(hass, hass_client)
 
 
 @pytest.fixture

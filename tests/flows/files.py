@@ -10,6 +10,8 @@ from typing import Final
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from .uploads import TAR_GZ
+
 PACKAGE = bytes(range(256)) * 2048
 """512 KiB: several chunks."""
 PACKAGE_MD5 = hashlib.md5(PACKAGE, usedforsecurity=False).hexdigest()
@@ -36,6 +38,10 @@ class FileServer:
 
 async def _package(_: web.Request) -> web.Response:
     return web.Response(body=PACKAGE)
+
+
+async def _archive(_: web.Request) -> web.Response:
+    return web.Response(body=TAR_GZ)
 
 
 async def _encoded(_: web.Request) -> web.Response:
@@ -115,6 +121,7 @@ async def serve_files() -> AsyncGenerator[FileServer]:
         [
             web.get("/package.bin", _package),
             web.get(f"/{LONG_NAME}", _package),
+            web.get("/download", _archive),
             web.get("/encoded.tar.gz", _encoded),
             web.get("/chunked.bin", _chunked),
             web.get("/slow.bin", _slow),

@@ -1,15 +1,12 @@
 """The form for an own connection: a real broker takes us, or the form says why not."""
 
-from collections.abc import Awaitable, Callable, Generator
-import io
+from collections.abc import Generator
 import re
 
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, InvalidData
-from homeassistant.setup import async_setup_component
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
-from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.emu_ota.const import DOMAIN
 from tests.certificates import Authority
@@ -19,10 +16,9 @@ from tests.mosquitto import Mosquitto, MosquittoTls, free_port
 from .entry_flow import ADVANCED, async_choose, async_send, async_to_broker, async_to_topics, typed_for
 from .forms import fields, suggested
 from .site import PREFIX, UID, site_on
+from .uploads import Uploads
 
 AUTHORITY = Authority()
-
-type Upload = Callable[[str | bytes], Awaitable[str]]
 
 
 @pytest.fixture
@@ -30,23 +26,6 @@ def tls_broker() -> Generator[Mosquitto]:
     """Run a broker with TLS and a certificate of an authority of one's own."""
     with Mosquitto(tls=MosquittoTls(server=AUTHORITY.server())) as mosquitto:
         yield mosquitto
-
-
-@pytest.fixture
-def upload(hass: HomeAssistant, hass_client: ClientSessionGenerator) -> Upload:
-    """Upload files as the frontend does; each comes back as its id."""
-
-    async def upload(content: str | bytes) -> str:
-        assert await async_setup_component(hass, "file_upload", {})
-        client = await hass_client()
-        file = io.BytesIO(content.encode() if isinstance(content, str) else content)
-        file.name = "file.pem"
-        response = await client.post("/api/file_upload", data={"file": file})
-        assert response.status == 200
-        file_id: str = (await response.json())["file_id"]
-        return file_id
-
-    return upload
 
 
 async def test_the_form_has_its_fields_and_their_defaults(hass: HomeAssistant, broker: Mosquitto) -> None:
@@ -120,7 +99,7 @@ async def test_a_wrong_password_is_told_and_never_logged(hass: HomeAssistant, ca
         assert secret not in caplog.text
 
 
-async def test_a_tls_port_without_tls_is_told(hass: HomeAssistant, tls_broker: Mosquitto, upload: Upload) -> None:
+async def test_a_tls_port_without_tls_is_told(hass: HomeAssistant, tls_broker: Mosquitto, upload: Uploads) -> None:
     result = await async_send(hass, await async_to_broker(hass), typed_for(tls_broker))
     assert result["step_id"] == "broker"
     assert result["errors"] == {"base": "tls_error"}
@@ -142,7 +121,7 @@ async def test_an_unknown_authority_is_told_and_can_be_passed_over(hass: HomeAss
     assert result["step_id"] == "topics"
 
 
-async def test_uploads_become_texts_and_outlast_an_error(hass: HomeAssistant, upload: Upload) -> None:
+async def test_uploads_become_texts_and_outlast_an_error(hass: HomeAssistant, upload: Uploads) -> None:
     ours = AUTHORITY.client()
     tls = MosquittoTls(server=AUTHORITY.server(), client_authority=AUTHORITY.certificate)
     with Mosquitto(tls=tls, users={"site": "s3cret"}) as broker:
@@ -165,7 +144,7 @@ async def test_uploads_become_texts_and_outlast_an_error(hass: HomeAssistant, up
     ids=["text", "binary", "too large", "gone"],
 )
 async def test_a_file_that_is_no_certificate_is_told(
-    hass: HomeAssistant, tls_broker: Mosquitto, upload: Upload, content: str | bytes | None
+    hass: HomeAssistant, tls_broker: Mosquitto, upload: Uploads, content: str | bytes | None
 ) -> None:
     file_id = "0" * 32 if content is None else await upload(content)
     typed = typed_for(tls_broker, {"ca_certificate": file_id}, tls=True)
@@ -179,7 +158,9 @@ async def test_a_file_that_is_no_certificate_is_told(
     assert result["step_id"] == "topics"
 
 
-async def test_certificates_are_kept_with_the_entry(hass: HomeAssistant, tls_broker: Mosquitto, upload: Upload) -> None:
+async def test_certificates_are_kept_with_the_entry(
+    hass: HomeAssistant, tls_broker: Mosquitto, upload: Uploads
+) -> None:
     ours = AUTHORITY.client()
     uploads: dict[str, object] = {
         "ca_certificate": await upload(AUTHORITY.certificate),

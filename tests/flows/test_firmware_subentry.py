@@ -2,57 +2,24 @@
 
 import asyncio
 
-from homeassistant.config_entries import ConfigSubentry, SubentryFlowResult
+from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.data_entry_flow import EVENT_DATA_ENTRY_FLOW_PROGRESS_UPDATE, FlowResultType
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from .files import LONG_NAME, PACKAGE, PACKAGE_MD5, FileServer
+from .firmware_flow import VERSION, async_fetched, async_send, async_start, releases, the_release
 from .forms import fields, suggested
 
-VERSION = "emu-v1.2.0"
 OTHER_MD5 = "0" * 32
-
-
-async def _start(hass: HomeAssistant, entry: MockConfigEntry) -> SubentryFlowResult:
-    menu = await hass.config_entries.subentries.async_init((entry.entry_id, "firmware"), context={"source": "user"})
-    assert menu["type"] is FlowResultType.MENU
-    assert menu["step_id"] == "user"
-    assert menu["menu_options"] == ["link"]
-    form = await hass.config_entries.subentries.async_configure(menu["flow_id"], {"next_step_id": "link"})
-    assert form["type"] is FlowResultType.FORM
-    assert form["step_id"] == "link"
-    return form
-
-
-async def _send(hass: HomeAssistant, flow: SubentryFlowResult, **typed: object) -> SubentryFlowResult:
-    """Fill in the form, and wait for the file to be fetched where it is."""
-    result = await hass.config_entries.subentries.async_configure(flow["flow_id"], typed)
-    return await _fetched(hass, result) if result["type"] is FlowResultType.SHOW_PROGRESS else result
-
-
-async def _fetched(hass: HomeAssistant, result: SubentryFlowResult) -> SubentryFlowResult:
-    assert result["step_id"] == result["progress_action"] == "fetch"
-    assert result["description_placeholders"] == {"host": "127.0.0.1"}
-    await hass.async_block_till_done()
-    return await hass.config_entries.subentries.async_configure(result["flow_id"])
-
-
-def _releases(entry: MockConfigEntry) -> list[ConfigSubentry]:
-    return [subentry for subentry in entry.subentries.values() if subentry.subentry_type == "firmware"]
-
-
-def _release(entry: MockConfigEntry) -> ConfigSubentry:
-    (release,) = _releases(entry)
-    return release
 
 
 async def test_without_an_md5_it_is_computed(hass: HomeAssistant, entry: MockConfigEntry, files: FileServer) -> None:
     url = files.url("package.bin")
-    result = await _send(hass, await _start(hass, entry), download_url=url, version=VERSION)
+    result = await async_send(hass, await async_start(hass, entry, "link"), download_url=url, version=VERSION)
     assert result["type"] is FlowResultType.CREATE_ENTRY
-    release = _release(entry)
+    release = the_release(entry)
     assert (release.title, release.unique_id) == (VERSION, f"firmware:{VERSION}")
     assert release.data == {
         "kind": "link",
@@ -65,9 +32,9 @@ async def test_without_an_md5_it_is_computed(hass: HomeAssistant, entry: MockCon
 
 async def test_everything_that_is_typed_is_kept(hass: HomeAssistant, entry: MockConfigEntry, files: FileServer) -> None:
     url = files.url("package.bin")
-    result = await _send(
+    result = await async_send(
         hass,
-        await _start(hass, entry),
+        await async_start(hass, entry, "link"),
         download_url=f" {url} ",
         md5=f" {PACKAGE_MD5.upper()} ",
         version=f" {VERSION} ",
@@ -75,7 +42,7 @@ async def test_everything_that_is_typed_is_kept(hass: HomeAssistant, entry: Mock
         release_url="https://example.com/notes",
     )
     assert result["type"] is FlowResultType.CREATE_ENTRY
-    assert _release(entry).data == {
+    assert the_release(entry).data == {
         "kind": "link",
         "download_url": url,
         "md5": PACKAGE_MD5,
@@ -90,11 +57,11 @@ async def test_everything_that_is_typed_is_kept(hass: HomeAssistant, entry: Mock
 async def test_the_address_behind_a_redirect_is_kept(
     hass: HomeAssistant, entry: MockConfigEntry, files: FileServer
 ) -> None:
-    await _send(hass, await _start(hass, entry), download_url=files.url("moved"), version=VERSION)
-    assert _release(entry).data["download_url"] == files.url("package.bin")
+    await async_send(hass, await async_start(hass, entry, "link"), download_url=files.url("moved"), version=VERSION)
+    assert the_release(entry).data["download_url"] == files.url("package.bin")
 
 
-async def test_progress_is_shown_while_the_file_is_fetched(
+async def test_progress_is_shown_while_the_file_isasync_fetched(
     hass: HomeAssistant, entry: MockConfigEntry, files: FileServer
 ) -> None:
     half = asyncio.Event()
@@ -107,7 +74,7 @@ async def test_progress_is_shown_while_the_file_is_fetched(
             half.set()
 
     hass.bus.async_listen(EVENT_DATA_ENTRY_FLOW_PROGRESS_UPDATE, progressed)
-    flow = await _start(hass, entry)
+    flow = await async_start(hass, entry, "link")
     typed = {"download_url": files.url("slow.bin"), "version": VERSION}
     result = await hass.config_entries.subentries.async_configure(flow["flow_id"], typed)
     assert result["type"] is FlowResultType.SHOW_PROGRESS
@@ -115,7 +82,7 @@ async def test_progress_is_shown_while_the_file_is_fetched(
     again = await hass.config_entries.subentries.async_configure(flow["flow_id"])
     assert again["type"] is FlowResultType.SHOW_PROGRESS
     files.resume.set()
-    assert (await _fetched(hass, again))["type"] is FlowResultType.CREATE_ENTRY
+    assert (await async_fetched(hass, again))["type"] is FlowResultType.CREATE_ENTRY
     assert shown[-1] == 1
     assert files.requests == ["/slow.bin"]
 
@@ -123,12 +90,12 @@ async def test_progress_is_shown_while_the_file_is_fetched(
 async def test_closing_the_dialog_ends_the_download(
     hass: HomeAssistant, entry: MockConfigEntry, files: FileServer
 ) -> None:
-    flow = await _start(hass, entry)
+    flow = await async_start(hass, entry, "link")
     typed = {"download_url": files.url("slow.bin"), "version": VERSION}
     await hass.config_entries.subentries.async_configure(flow["flow_id"], typed)
     hass.config_entries.subentries.async_abort(flow["flow_id"])
     await hass.async_block_till_done()
-    assert not _releases(entry)
+    assert not releases(entry)
 
 
 @pytest.mark.parametrize(
@@ -153,13 +120,13 @@ async def test_bad_input_is_told_at_its_field_and_can_be_corrected(
     errors: dict[str, str],
 ) -> None:
     right = {"download_url": files.url("package.bin"), "version": VERSION, "release_notes": "Faster"}
-    result = await _send(hass, await _start(hass, entry), **right | wrong)
+    result = await async_send(hass, await async_start(hass, entry, "link"), **right | wrong)
     assert result["type"] is FlowResultType.FORM
     assert result["step_id"] == "link"
     assert result["errors"] == errors
-    assert suggested(result) == right | wrong
+    assert suggested(result) == {"mirror": False} | right | wrong
     assert files.requests == []
-    result = await _send(hass, result, **right)
+    result = await async_send(hass, result, **right)
     assert result["type"] is FlowResultType.CREATE_ENTRY
 
 
@@ -167,13 +134,13 @@ async def test_a_file_that_does_not_fit_its_md5_is_told(
     hass: HomeAssistant, entry: MockConfigEntry, files: FileServer
 ) -> None:
     typed = {"download_url": files.url("package.bin"), "md5": OTHER_MD5, "version": VERSION}
-    result = await _send(hass, await _start(hass, entry), **typed)
+    result = await async_send(hass, await async_start(hass, entry, "link"), **typed)
     assert result["errors"] == {"md5": "md5_mismatch"}
-    assert suggested(result) == typed
+    assert suggested(result) == {"mirror": False} | typed
     assert "add_anyway" not in fields(result)
-    result = await _send(hass, result, **typed | {"md5": PACKAGE_MD5})
+    result = await async_send(hass, result, **typed | {"md5": PACKAGE_MD5})
     assert result["type"] is FlowResultType.CREATE_ENTRY
-    assert _release(entry).data["md5"] == PACKAGE_MD5
+    assert the_release(entry).data["md5"] == PACKAGE_MD5
 
 
 @pytest.mark.parametrize("path", ["missing.bin", "truncated.bin", "page", "empty.bin", "huge.bin"])
@@ -181,11 +148,11 @@ async def test_a_file_that_cannot_be_fetched_is_told(
     hass: HomeAssistant, entry: MockConfigEntry, files: FileServer, path: str
 ) -> None:
     typed = {"download_url": files.url(path), "version": VERSION}
-    result = await _send(hass, await _start(hass, entry), **typed)
+    result = await async_send(hass, await async_start(hass, entry, "link"), **typed)
     assert result["errors"] == {"download_url": "cannot_download"}
-    assert suggested(result) == typed
+    assert suggested(result) == {"mirror": False} | typed
     assert "add_anyway" not in fields(result)  # without an MD5 nobody could tell what the EMS gets
-    result = await _send(hass, result, **typed | {"download_url": files.url("package.bin")})
+    result = await async_send(hass, result, **typed | {"download_url": files.url("package.bin")})
     assert result["type"] is FlowResultType.CREATE_ENTRY
 
 
@@ -193,33 +160,33 @@ async def test_a_link_that_only_the_ems_reaches_is_added_with_its_md5(
     hass: HomeAssistant, entry: MockConfigEntry, files: FileServer
 ) -> None:
     typed = {"download_url": files.url("missing.bin"), "md5": OTHER_MD5, "version": VERSION}
-    result = await _send(hass, await _start(hass, entry), **typed)
+    result = await async_send(hass, await async_start(hass, entry, "link"), **typed)
     assert result["errors"] == {"download_url": "cannot_download"}
     assert "add_anyway" in fields(result)
     # The option does not stand for the MD5, which can still be taken away.
     without = {"download_url": typed["download_url"], "version": VERSION, "add_anyway": True}
-    result = await _send(hass, result, **without)
+    result = await async_send(hass, result, **without)
     assert result["errors"] == {"download_url": "cannot_download"}
-    result = await _send(hass, result, **typed, add_anyway=True)
+    result = await async_send(hass, result, **typed, add_anyway=True)
     assert result["type"] is FlowResultType.CREATE_ENTRY
-    assert _release(entry).data == {"kind": "link", **typed}
+    assert the_release(entry).data == {"kind": "link", **typed}
 
 
 async def test_a_version_exists_once(hass: HomeAssistant, entry: MockConfigEntry, files: FileServer) -> None:
     typed = {"download_url": files.url("package.bin"), "version": VERSION}
-    await _send(hass, await _start(hass, entry), **typed)
-    result = await _send(hass, await _start(hass, entry), **typed)
+    await async_send(hass, await async_start(hass, entry, "link"), **typed)
+    result = await async_send(hass, await async_start(hass, entry, "link"), **typed)
     assert result["errors"] == {"version": "version_exists"}
-    assert suggested(result) == typed
-    result = await _send(hass, result, **typed | {"version": "emu-v1.3.0"})
+    assert suggested(result) == {"mirror": False} | typed
+    result = await async_send(hass, result, **typed | {"version": "emu-v1.3.0"})
     assert result["type"] is FlowResultType.CREATE_ENTRY
-    assert {release.title for release in _releases(entry)} == {VERSION, "emu-v1.3.0"}
+    assert {release.title for release in releases(entry)} == {VERSION, "emu-v1.3.0"}
 
 
 async def test_of_two_flows_for_one_version_the_slower_is_aborted(
     hass: HomeAssistant, entry: MockConfigEntry, files: FileServer
 ) -> None:
-    slow, fast = await _start(hass, entry), await _start(hass, entry)
+    slow, fast = await async_start(hass, entry, "link"), await async_start(hass, entry, "link")
     typed = {"download_url": files.url("slow.bin"), "version": VERSION}
     waiting = await hass.config_entries.subentries.async_configure(slow["flow_id"], typed)
     typed = {"download_url": files.url("package.bin"), "version": VERSION}
@@ -229,20 +196,20 @@ async def test_of_two_flows_for_one_version_the_slower_is_aborted(
         fetching = await hass.config_entries.subentries.async_configure(fast["flow_id"])
     assert result["type"] is FlowResultType.CREATE_ENTRY
     files.resume.set()
-    result = await _fetched(hass, waiting)
+    result = await async_fetched(hass, waiting)
     assert result["type"] is FlowResultType.ABORT
     assert result["reason"] == "already_configured"
 
 
 async def test_the_flow_needs_a_loaded_entry(hass: HomeAssistant, entry: MockConfigEntry, files: FileServer) -> None:
-    flow, fetching = await _start(hass, entry), await _start(hass, entry)
+    flow, fetching = await async_start(hass, entry, "link"), await async_start(hass, entry, "link")
     typed = {"download_url": files.url("slow.bin"), "version": VERSION}
     fetching = await hass.config_entries.subentries.async_configure(fetching["flow_id"], typed)
     await hass.config_entries.async_unload(entry.entry_id)
     files.resume.set()
     for result in (
-        await _fetched(hass, fetching),
-        await _send(hass, flow, **typed),
+        await async_fetched(hass, fetching),
+        await async_send(hass, flow, **typed),
         await hass.config_entries.subentries.async_init((entry.entry_id, "firmware"), context={"source": "user"}),
     ):
         assert result["type"] is FlowResultType.ABORT
@@ -253,9 +220,9 @@ async def test_the_flow_needs_a_loaded_entry(hass: HomeAssistant, entry: MockCon
 async def release(hass: HomeAssistant, entry: MockConfigEntry, files: FileServer) -> ConfigSubentry:
     """Return a release that was fetched once."""
     typed = {"download_url": files.url("package.bin"), "version": VERSION, "release_notes": "Faster"}
-    await _send(hass, await _start(hass, entry), **typed)
+    await async_send(hass, await async_start(hass, entry, "link"), **typed)
     files.requests.clear()
-    return _release(entry)
+    return the_release(entry)
 
 
 async def test_notes_and_version_change_without_another_download(
@@ -270,10 +237,10 @@ async def test_notes_and_version_change_without_another_download(
         "version": VERSION,
         "release_notes": "Faster",
     }
-    result = await _send(hass, flow, **typed | {"version": "emu-v1.2.1", "release_notes": ""})
+    result = await async_send(hass, flow, **typed | {"version": "emu-v1.2.1", "release_notes": ""})
     assert result["type"] is FlowResultType.ABORT
     assert result["reason"] == "reconfigure_successful"
-    changed = _release(entry)
+    changed = the_release(entry)
     assert (changed.subentry_id, changed.title) == (release.subentry_id, "emu-v1.2.1")
     assert changed.unique_id == "firmware:emu-v1.2.1"
     assert changed.data == {
@@ -287,15 +254,15 @@ async def test_notes_and_version_change_without_another_download(
 
 
 @pytest.mark.parametrize(("path", "md5"), [("chunked.bin", PACKAGE_MD5), ("package.bin", "")])
-async def test_another_link_or_a_cleared_md5_is_fetched(  # noqa: PLR0913, PLR0917 - fixtures and a table
+async def test_another_link_or_a_cleared_md5_isasync_fetched(  # noqa: PLR0913, PLR0917 - fixtures and a table
     hass: HomeAssistant, entry: MockConfigEntry, files: FileServer, release: ConfigSubentry, path: str, md5: str
 ) -> None:
     flow = await entry.start_subentry_reconfigure_flow(hass, release.subentry_id)
     typed = {"download_url": files.url(path), "md5": md5, "version": VERSION}
-    result = await _send(hass, flow, **typed)
+    result = await async_send(hass, flow, **typed)
     assert result["reason"] == "reconfigure_successful"
     assert files.requests == [f"/{path}"]
-    assert _release(entry).data == {"kind": "link", "size": len(PACKAGE), **typed, "md5": PACKAGE_MD5}
+    assert the_release(entry).data == {"kind": "link", "size": len(PACKAGE), **typed, "md5": PACKAGE_MD5}
 
 
 async def test_a_change_that_is_refused_changes_nothing(
@@ -303,25 +270,25 @@ async def test_a_change_that_is_refused_changes_nothing(
 ) -> None:
     flow = await entry.start_subentry_reconfigure_flow(hass, release.subentry_id)
     typed = {"download_url": files.url("missing.bin"), "md5": PACKAGE_MD5, "version": VERSION}
-    result = await _send(hass, flow, **typed)
+    result = await async_send(hass, flow, **typed)
     assert result["step_id"] == "reconfigure"
     assert result["errors"] == {"download_url": "cannot_download"}
-    assert suggested(result) == typed
-    assert _release(entry).data == release.data
-    result = await _send(hass, result, **typed, add_anyway=True)
+    assert suggested(result) == {"mirror": False} | typed
+    assert the_release(entry).data == release.data
+    result = await async_send(hass, result, **typed, add_anyway=True)
     assert result["reason"] == "reconfigure_successful"
-    assert _release(entry).data == {"kind": "link", **typed}
+    assert the_release(entry).data == {"kind": "link", **typed}
 
 
 async def test_a_version_cannot_become_that_of_another(
     hass: HomeAssistant, entry: MockConfigEntry, files: FileServer, release: ConfigSubentry
 ) -> None:
     typed = {"download_url": files.url("package.bin"), "version": "emu-v2.0.0"}
-    await _send(hass, await _start(hass, entry), **typed)
+    await async_send(hass, await async_start(hass, entry, "link"), **typed)
     flow = await entry.start_subentry_reconfigure_flow(hass, release.subentry_id)
-    result = await _send(hass, flow, **typed)
+    result = await async_send(hass, flow, **typed)
     assert result["errors"] == {"version": "version_exists"}
-    result = await _send(hass, result, **typed | {"version": VERSION})
+    result = await async_send(hass, result, **typed | {"version": VERSION})
     assert result["reason"] == "reconfigure_successful"
 
 
@@ -331,16 +298,16 @@ async def test_changing_needs_a_loaded_entry(
     flow = await entry.start_subentry_reconfigure_flow(hass, release.subentry_id)
     typed = suggested(flow)
     await hass.config_entries.async_unload(entry.entry_id)
-    result = await _send(hass, flow, **typed | {"release_notes": "Slower"})
+    result = await async_send(hass, flow, **typed | {"release_notes": "Slower"})
     assert result["reason"] == "entry_not_loaded"
-    assert _release(entry).data["release_notes"] == "Faster"
+    assert the_release(entry).data["release_notes"] == "Faster"
 
 
 async def test_a_token_in_a_link_never_reaches_the_log(
     hass: HomeAssistant, entry: MockConfigEntry, files: FileServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     typed = {"download_url": files.url("missing.bin?token=s3cret"), "version": VERSION}
-    result = await _send(hass, await _start(hass, entry), **typed)
+    result = await async_send(hass, await async_start(hass, entry, "link"), **typed)
     assert result["errors"] == {"download_url": "cannot_download"}
     said = [record.getMessage() for record in caplog.records if record.name != "aiohttp.access"]  # the file server's
     assert any("HTTP status 404" in message for message in said)

@@ -35,7 +35,7 @@ def assert_texts(flow: object, result: Result) -> None:
             schema = result["data_schema"]
             assert schema is not None
             _assert_fields(step, schema)
-            assert probatio.to_field_list(schema, custom_serializer=cv.custom_serializer)  # as the frontend gets it
+            probatio.to_field_list(schema, custom_serializer=cv.custom_serializer)  # as the frontend gets it, or raises
             for error in (result["errors"] or {}).values():
                 _assert_placeholders(_at(texts, "error", error), told)
         case FlowResultType.MENU:

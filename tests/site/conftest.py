@@ -9,13 +9,16 @@ from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity import Entity
 from homeassistant.helpers.storage import Store
+from homeassistant.setup import async_setup_component
 import pytest
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.emu_ota import connection
-from custom_components.emu_ota.const import LOGGER
+from custom_components.emu_ota.const import DOMAIN, LOGGER
 from simulator.memory import MemoryBroker, MemoryTransport
 
 from .by_hand import HandEms
+from .hosted import Hosted
 from .world import World, async_make_world, ems_subentry, firmware_subentry, simulated_ems
 
 type MakeWorld = Callable[..., Awaitable[World]]
@@ -44,6 +47,12 @@ def _quiet(caplog: pytest.LogCaptureFixture, expected_logs: list[str]) -> Genera
     logged = [record.getMessage() for record in records if _is_problem(record)]
     assert [message for message in logged if not any(part in message for part in expected_logs)] == []
     assert [part for part in expected_logs if not any(part in message for message in logged)] == []
+
+
+@pytest.fixture
+def hass_config_dir(hass_tmp_config_dir: str) -> str:
+    """Give every test a configuration folder of its own: packages are kept in it."""
+    return hass_tmp_config_dir
 
 
 @pytest.fixture
@@ -80,6 +89,16 @@ async def world(make_world: MakeWorld) -> World:
 async def hand(make_world: MakeWorld) -> HandEms:
     """Return an EMS whose every word is the test's own; it has been asked, and has not answered yet."""
     return HandEms(await make_world([], [ems_subentry(), firmware_subentry()]))
+
+
+@pytest.fixture
+async def hosted(
+    socket_enabled: None, hass: HomeAssistant, make_world: MakeWorld, hass_client_no_auth: ClientSessionGenerator
+) -> Hosted:
+    """Return a Home Assistant that EMSs can fetch packages from."""
+    assert await async_setup_component(hass, DOMAIN, {})  # no route can be added once there is a client
+    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)  # as Home Assistant does at its start
+    return Hosted(hass, make_world, await hass_client_no_auth())
 
 
 @pytest.fixture

@@ -1,33 +1,32 @@
 """What can be downloaded to find out what is wrong: all that helps, and no secret."""
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
+from http import HTTPStatus
 import json
-from pathlib import Path
+import logging
 from typing import Any
 
 from homeassistant.components.diagnostics import REDACTED
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
+from homeassistant.setup import async_setup_component
 import pytest
-from pytest_homeassistant_custom_component.components.diagnostics import (
-    get_diagnostics_for_config_entry,
-    get_diagnostics_for_device,
-)
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
-from custom_components.emu_ota.firmware.packages import PackageStore
 from custom_components.emu_ota.protocol.topics import Exchange
 from simulator.faults import Fault
-from simulator.package import build_package
 
 from .by_hand import HandEms, report
 from .conftest import MakeWorld
+from .hosted import Hosted, upload_subentry
 from .looks import device, fall_silent
 from .world import NEW, OLD, OTHER_UID, UID, URL, World, ems_subentry, firmware_subentry, simulated_ems
 
 SECRET = "hunter2"
 """In all that must not come out."""
 SECRET_URL = f"https://user:{SECRET}@example.com:8443/{SECRET}/{SECRET}.zip?token={SECRET}#{SECRET}"
+INDEX_URL = f"ftp://user:{SECRET}@example.com/{SECRET}"  # of a kind that nobody fetches
 SHOWN_URL = f"https://example.com:8443/{REDACTED}"
 
 # Everything that the entry of an own connection holds (flows: "broker"), and what a later version may add.
@@ -52,14 +51,26 @@ BROKER: dict[str, object] = {
 }
 
 
-@pytest.fixture
-def diagnostics(hass: HomeAssistant, hass_client: ClientSessionGenerator) -> Any:  # noqa: ANN401 - JSON of any depth
-    """Return what downloads the diagnostics of an entry, or of one of its devices."""
+type Download = Callable[..., Awaitable[Any]]
+"""Returns the diagnostics of a world's entry, or of one of its devices: JSON of any depth."""
 
-    async def download(world: World, of: dr.DeviceEntry | None = None) -> Any:  # noqa: ANN401 - the same
-        if of is None:
-            return await get_diagnostics_for_config_entry(hass, hass_client, world.entry)
-        return await get_diagnostics_for_device(hass, hass_client, world.entry, of)
+
+@pytest.fixture(autouse=True)
+async def _component(hass: HomeAssistant) -> None:
+    assert await async_setup_component(hass, "diagnostics", {})
+    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)  # as Home Assistant does at its start
+
+
+@pytest.fixture
+def diagnostics(hass_client: ClientSessionGenerator) -> Download:
+    """Return what downloads diagnostics, as a person does."""
+
+    async def download(world: World, of: dr.DeviceEntry | None = None) -> object:
+        path = f"/api/diagnostics/config_entry/{world.entry.entry_id}"
+        client = await hass_client()
+        response = await client.get(path if of is None else f"{path}/device/{of.id}")
+        assert response.status == HTTPStatus.OK
+        return (await response.json())["data"]
 
     return download
 
@@ -68,23 +79,17 @@ def diagnostics(hass: HomeAssistant, hass_client: ClientSessionGenerator) -> Any
 
 
 async def test_no_secret_comes_out(
-    hass: HomeAssistant, make_world: MakeWorld, diagnostics: Any, tmp_path: Path  # noqa: ANN401 - a fixture
+    hass: HomeAssistant, hosted: Hosted, make_world: MakeWorld, diagnostics: Download
 ) -> None:
-    hass.config.config_dir = str(tmp_path)
     hass.config.internal_url = "http://192.0.2.1:8123"
-    async with PackageStore(hass).writer() as writer:
-        await writer.write(build_package(NEW))
-        package = await writer.finish()
     link = firmware_subentry("emu-v1.1.0", SECRET_URL)
     link["data"] |= {"release_notes": SECRET, "release_url": SECRET_URL, "of_the_future": SECRET}  # type: ignore[operator]  # a dict
-    uploaded = {
-        "kind": "upload", "package": package.sha256, "md5": package.md5, "size": package.size, "version": NEW,
-        "file_name": f"{SECRET}.tar.gz", "release_notes": SECRET,
-    }  # fmt: skip
-    upload = {"subentry_type": "firmware", "title": SECRET, "unique_id": f"firmware:{NEW}", "data": uploaded}
+    upload = upload_subentry(await hosted.store(), file_name=f"{SECRET}.tar.gz", release_notes=SECRET) | {
+        "title": SECRET
+    }
     systems = [simulated_ems(), simulated_ems(OTHER_UID)]
     world = await make_world(systems, [ems_subentry(UID, SECRET), ems_subentry(OTHER_UID), link, upload])
-    options = {"download_base_url": f"http://{SECRET}@192.0.2.1/{SECRET}", "index_url": SECRET_URL, "later": SECRET}
+    options = {"download_base_url": f"http://{SECRET}@192.0.2.1/{SECRET}", "index_url": INDEX_URL, "later": SECRET}
     hass.config_entries.async_update_entry(world.entry, title=SECRET, data=BROKER, options=options)
     await world.settle()
     # One that has ended, and one under way with a link and a token of our own.
@@ -115,7 +120,7 @@ async def test_no_secret_comes_out(
         }
         assert each["entry"]["options"] == {
             "download_base_url": f"http://192.0.2.1/{REDACTED}",
-            "index_url": SHOWN_URL,
+            "index_url": f"ftp://example.com/{REDACTED}",
             "later": REDACTED,
         }
     links = {release["version"]: release["download_url"] for release in found[0]["releases"]["known"]}
@@ -137,7 +142,7 @@ async def test_no_secret_comes_out(
     ],
 )
 async def test_a_prefix_shows_its_scheme_and_its_depth(
-    world: World, diagnostics: Any, prefix: str, shown: str  # noqa: ANN401 - a fixture
+    world: World, diagnostics: Download, prefix: str, shown: str
 ) -> None:
     world.hass.config_entries.async_update_entry(world.entry, data={**world.entry.data, "prefix": prefix})
     found = await diagnostics(world)
@@ -156,14 +161,14 @@ async def test_a_prefix_shows_its_scheme_and_its_depth(
     ],
 )
 async def test_a_link_shows_where_it_leads_and_no_more(
-    world: World, diagnostics: Any, url: str, shown: str  # noqa: ANN401 - a fixture
+    world: World, diagnostics: Download, url: str, shown: str
 ) -> None:
     world.hass.config_entries.async_update_entry(world.entry, options={"download_base_url": url})
     found = await diagnostics(world)
     assert found["entry"]["options"] == {"download_base_url": shown.replace("*", REDACTED)}
 
 
-async def test_what_is_not_set_is_told_from_what_is_hidden(world: World, diagnostics: Any) -> None:  # noqa: ANN401 - a fixture
+async def test_what_is_not_set_is_told_from_what_is_hidden(world: World, diagnostics: Download) -> None:
     data = {**world.entry.data, "username": None, "password": "", "client_key": SECRET}
     world.hass.config_entries.async_update_entry(world.entry, data=data)
     found = (await diagnostics(world))["entry"]["data"]
@@ -173,7 +178,7 @@ async def test_what_is_not_set_is_told_from_what_is_hidden(world: World, diagnos
 # What helps
 
 
-async def test_an_entry_shows_how_it_is_set_up(world: World, diagnostics: Any) -> None:  # noqa: ANN401 - a fixture
+async def test_an_entry_shows_how_it_is_set_up(world: World, diagnostics: Download) -> None:
     world.hass.config_entries.async_update_entry(world.entry, options={"max_parallel": 2, "queue_timeout": 5})
     found = await diagnostics(world)
     assert found["entry"] == {
@@ -196,14 +201,14 @@ async def test_an_entry_shows_how_it_is_set_up(world: World, diagnostics: Any) -
     assert (await diagnostics(world))["connected"] is False
 
 
-async def test_an_entry_that_is_not_loaded_shows_how_it_is_set_up(world: World, diagnostics: Any) -> None:  # noqa: ANN401 - a fixture
+async def test_an_entry_that_is_not_loaded_shows_how_it_is_set_up(world: World, diagnostics: Download) -> None:
     assert await world.hass.config_entries.async_unload(world.entry.entry_id)
     found = await diagnostics(world)
     assert list(found) == ["entry"]
     assert found["entry"]["state"] == "not_loaded"
 
 
-async def test_an_ems_shows_what_it_said_and_what_could_not_be_used(hand: HandEms, diagnostics: Any) -> None:  # noqa: ANN401 - a fixture
+async def test_an_ems_shows_what_it_said_and_what_could_not_be_used(hand: HandEms, diagnostics: Download) -> None:
     (before,) = (await diagnostics(hand.world))["systems"]
     assert (before["last_answer"], before["listed"], before["reports"]) == (None, None, [])
     await hand.versions(report(5, 7, success=512, device=27, stage=9), report(3), {"device_id": "odd"})
@@ -226,14 +231,14 @@ async def test_an_ems_shows_what_it_said_and_what_could_not_be_used(hand: HandEm
     }  # fmt: skip
 
 
-async def test_a_silent_ems_shows_as_such(world: World, diagnostics: Any) -> None:  # noqa: ANN401 - a fixture
+async def test_a_silent_ems_shows_as_such(world: World, diagnostics: Download) -> None:
     world.ems.faults.on(Fault.NO_ANSWER)
     await fall_silent(world)
     (system,) = (await diagnostics(world))["systems"]
     assert system["answering"] is False
 
 
-async def test_an_upgrade_shows_its_way(world: World, diagnostics: Any) -> None:  # noqa: ANN401 - a fixture
+async def test_an_upgrade_shows_its_way(world: World, diagnostics: Download) -> None:
     world.ems.faults.on(Fault.STALL, 2)
     install = await world.install()
     await world.until(lambda: world.stage() == "transferring")
@@ -258,7 +263,7 @@ async def test_an_upgrade_shows_its_way(world: World, diagnostics: Any) -> None:
     assert ended["fetched"] is None
 
 
-async def test_the_last_twenty_upgrades_are_shown_newest_first(world: World, diagnostics: Any) -> None:  # noqa: ANN401 - a fixture
+async def test_the_last_twenty_upgrades_are_shown_newest_first(world: World, diagnostics: Download) -> None:
     world.ems.faults.on(Fault.MD5_MISMATCH)
     for number in range(22):
         await world.ended(await world.install(2 + number % 2))
@@ -268,36 +273,19 @@ async def test_the_last_twenty_upgrades_are_shown_newest_first(world: World, dia
     assert [each["device_id"] for each in of_one] == [3] * 11
 
 
-async def test_what_was_fetched_of_a_package_of_ours_is_shown(
-    hass: HomeAssistant, make_world: MakeWorld, diagnostics: Any, tmp_path: Path,  # noqa: ANN401 - a fixture
-    hass_client_no_auth: ClientSessionGenerator,
-) -> None:  # fmt: skip
-    hass.config.config_dir = str(tmp_path)
-    hass.config.internal_url = "http://192.0.2.1:8123"
-    async with PackageStore(hass).writer() as writer:
-        await writer.write(build_package(NEW))
-        package = await writer.finish()
-    data = {"kind": "upload", "package": package.sha256, "md5": package.md5, "size": package.size, "version": NEW}
-    subentry = {"subentry_type": "firmware", "title": NEW, "unique_id": f"firmware:{NEW}", "data": data}
-    world = await make_world([], [ems_subentry(), subentry])
-    hand = HandEms(world)
-    await hand.versions(report())
-    install = await world.install()
-    (order,) = world.orders()
-    link = json.loads(order)["data"]["download_url"]
-    response = await (await hass_client_no_auth()).get(link.removeprefix("http://192.0.2.1:8123"))
-    assert len(await response.read()) == package.size
-    await world.settle()
-    (active,) = (await diagnostics(world))["upgrades"]["active"]
-    fetched = active["fetched"]
+async def test_what_was_fetched_of_a_package_of_ours_is_shown(hosted: Hosted, diagnostics: Download) -> None:
+    package = await hosted.store()
+    world = await hosted.world(upload_subentry(package))
+    assert await world.ended(await world.install()) is None
+    (ended,) = (await diagnostics(world))["upgrades"]["ended"]
+    fetched = ended["fetched"]
     assert (fetched["requests"], fetched["addresses"], fetched["whole"]) == (1, 1, True)
     assert fetched["sent"] == fetched["covered"] == package.size
-    assert active["order"]["package"] == package.sha256
-    assert active["order"]["download_url"] == f"http://192.0.2.1:8123/{REDACTED}"
-    install.cancel()
+    assert ended["order"]["package"] == package.sha256
+    assert ended["order"]["download_url"] == f"{hosted.base}/{REDACTED}"
 
 
-async def test_releases_that_contradict_each_other_are_shown(make_world: MakeWorld, diagnostics: Any) -> None:  # noqa: ANN401 - a fixture
+async def test_releases_that_contradict_each_other_are_shown(make_world: MakeWorld, diagnostics: Download) -> None:
     twin = firmware_subentry(NEW, URL, package=b"other") | {"unique_id": "firmware:twin"}
     world = await make_world([simulated_ems()], [ems_subentry(), firmware_subentry(), twin])
     releases = (await diagnostics(world))["releases"]
@@ -323,9 +311,11 @@ async def pair(make_world: MakeWorld) -> World:
     return world
 
 
-@pytest.mark.parametrize(("device_id", "reported", "upgraded"), [(None, [2, 3, 4], [3, 2]), (3, [3], [3]), (4, [4], [])])
+@pytest.mark.parametrize(
+    ("device_id", "reported", "upgraded"), [(None, [2, 3, 4], [3, 2]), (3, [3], [3]), (4, [4], [])]
+)
 async def test_a_device_shows_what_is_about_it(
-    pair: World, diagnostics: Any, device_id: int | None, reported: list[int], upgraded: list[int]  # noqa: ANN401 - a fixture
+    pair: World, diagnostics: Download, device_id: int | None, reported: list[int], upgraded: list[int]
 ) -> None:
     found = await diagnostics(pair, device(pair, device_id, OTHER_UID))
     (system,) = found["systems"]
@@ -336,7 +326,7 @@ async def test_a_device_shows_what_is_about_it(
     assert found["entry"]["state"] == "loaded"
 
 
-async def test_an_emu_that_is_not_an_ems_of_a_similar_name(make_world: MakeWorld, diagnostics: Any) -> None:  # noqa: ANN401 - a fixture
+async def test_an_emu_that_is_not_an_ems_of_a_similar_name(make_world: MakeWorld, diagnostics: Download) -> None:
     """`a_2` is EMU 2 of `a`, and may be an EMS."""
     world = await make_world([simulated_ems("a"), simulated_ems("b")])
     registry = dr.async_get(world.hass)

@@ -11,7 +11,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, async_
 
 from custom_components.emu_ota.const import CONF_CONNECTION, CONF_PREFIX, DOMAIN
 from custom_components.emu_ota.protocol.topics import EmsAddress, Exchange
-from custom_components.emu_ota.transport import CannotConnect, InvalidAuth, TlsError, TransportError
+from custom_components.emu_ota.transport import CannotConnect, TlsError, TransportError
 from simulator.ems import SimulatedEms
 from simulator.emu import SimulatedEmu
 from simulator.memory import MemoryBroker
@@ -66,7 +66,6 @@ async def test_a_silent_ems_holds_up_no_other(make_world: MakeWorld) -> None:
     [
         (CannotConnect("127.0.0.1 refused"), "MQTT broker cannot be reached"),
         (TransportError("no idea"), "MQTT broker cannot be reached"),
-        (InvalidAuth("user dev"), "refuses the username"),
         (TlsError("no certificate"), "secure connection"),
     ],
     ids=lambda value: type(value).__name__,

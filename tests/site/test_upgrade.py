@@ -18,7 +18,6 @@ async def test_an_install_goes_the_whole_way_and_succeeds(world: World) -> None:
 
     await world.until(ended)
     await install
-    print(stages, world.events())
     assert world.update().state == "off"
     assert world.update().attributes["installed_version"] == NEW
     assert world.last_upgrade() == ("succeeded", None)

@@ -18,7 +18,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, async_
 
 from custom_components.emu_ota.const import CONF_CONNECTION, CONF_PREFIX, DOMAIN
 from custom_components.emu_ota.protocol.topics import EmsAddress
-from simulator.downloads import MemoryDownloads
+from simulator.downloads import Downloads, MemoryDownloads
 from simulator.ems import EmsSettings, SimulatedEms
 from simulator.emu import SimulatedEmu
 from simulator.memory import MemoryBroker, MemoryTransport
@@ -254,10 +254,14 @@ async def async_make_world(  # noqa: PLR0913, PLR0917 - what a world is made of
     systems: list[SimulatedEms],
     subentries: list[dict[str, object]] | None = None,
     options: dict[str, object] | None = None,
+    downloads: Downloads | None = None,
 ) -> World:
-    """Return a world whose entry is set up, and whose EMSs have answered for the first time."""
-    downloads = MemoryDownloads({URL: build_package(NEW)})
-    site = Site(MemoryTransport(broker), systems, downloads)
+    """Return a world whose entry is set up, and whose EMSs have answered for the first time.
+
+    Its EMSs get packages through `downloads`, else out of memory.
+    """
+    memory = MemoryDownloads({URL: build_package(NEW)})
+    site = Site(MemoryTransport(broker), systems, downloads or memory)
     await site.start()
     entry = MockConfigEntry(
         domain=DOMAIN,
@@ -271,7 +275,7 @@ async def async_make_world(  # noqa: PLR0913, PLR0917 - what a world is made of
     entry.add_to_hass(hass)
     # Frozen time jumps inside callbacks, which asyncio's debug mode takes for slow ones.
     hass.loop.set_debug(enabled=False)
-    world = World(hass, freezer, broker, site, entry, downloads.packages)
+    world = World(hass, freezer, broker, site, entry, memory.packages)
     hass.bus.async_listen("state_changed", callback(lambda event: world.changes.append(event)))  # noqa: PLW0108
     assert await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()

@@ -14,7 +14,7 @@ from homeassistant.util import dt as dt_util
 from homeassistant.util.hass_dict import HassKey
 
 from ..const import DOMAIN, LOGGER
-from .fetched import Fetched
+from ..protocol.fetched import Fetched
 
 MAX_RUNNING_OF_ONE: Final = 4
 """Requests with one token at once: an EMS needs one, and more while its dead connections wait for their time-out."""
@@ -95,6 +95,8 @@ class Hosting:
         self._max_running = max_running
         self._max_times = max_times
         self._told_every = told_every
+        self.stopped = False
+        """Whether nothing is sent any more."""
         self._offers: dict[bytes, Offer] = {}
         self._running = 0
 
@@ -119,6 +121,10 @@ class Hosting:
         """Let nothing be fetched with a token any more; requests under way are cut off, and nothing is told."""
         if (offer := self._offers.pop(token.encode(), None)) is not None:
             offer.closed = True
+
+    def stop(self) -> None:
+        """Send nothing any more, since Home Assistant stops: it would wait for requests under way. The offers stay."""
+        self.stopped = True
 
     def find(self, token: str) -> Offer | None:
         """Return the open offer of a token, in a time that tells nothing of the open tokens but how many there are."""
@@ -162,7 +168,7 @@ class Hosting:
             raise Busy(HTTPStatus.TOO_MANY_REQUESTS, RETRY_LATE)
         if offer.fetched.running >= self._max_running_of_one:
             raise Busy(HTTPStatus.TOO_MANY_REQUESTS, RETRY_SOON)
-        if self._running >= self._max_running:
+        if self.stopped or self._running >= self._max_running:
             raise Busy(HTTPStatus.SERVICE_UNAVAILABLE, RETRY_SOON)
 
 

@@ -43,10 +43,11 @@ def parse_link(text: str) -> str | None:
     """Return a link as it goes over the wire, or None for what no EMS could fetch."""
     try:
         url = URL(text)
+        host = url.host  # decoded here, and not every name can be
     except ValueError:
         return None
     link = str(url.with_fragment(None))
-    usable = is_download_url(link) and url.host and len(link) <= MAX_URL
+    usable = is_download_url(link) and host and len(link) <= MAX_URL
     return link if usable else None
 
 

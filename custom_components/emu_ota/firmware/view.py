@@ -9,11 +9,12 @@ import socket
 from typing import Final
 
 from aiohttp import hdrs, web
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.const import EVENT_HOMEASSISTANT_STOP
+from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers.http import KEY_HASS, HomeAssistantView
 
 from ..const import DOMAIN, LOGGER
-from .fetched import Range
+from ..protocol.fetched import Range
 from .hosting import HOSTING, Busy, Hosting, Offer
 
 PATH: Final = f"/api/{DOMAIN}/firmware"
@@ -122,8 +123,8 @@ class FirmwareView(HomeAssistantView):
             if len(chunk) != wanted:
                 offer.tell_missing()
                 raise _CutOff("the file is gone")
-            if offer.closed:
-                raise _CutOff("the offer was closed")
+            if offer.closed or self._hosting.stopped:
+                raise _CutOff("the offer was closed, or Home Assistant stops")
             async with asyncio.timeout(self._write_timeout):
                 await response.write(chunk)
                 position += wanted
@@ -189,4 +190,10 @@ def async_setup_hosting(hass: HomeAssistant) -> Hosting:
     """Make the hosting of a Home Assistant, and its route: once, in the integration's `async_setup`."""
     hosting = hass.data[HOSTING] = Hosting(hass)
     hass.http.register_view(FirmwareView(hosting))
+
+    @callback
+    def stop(_: Event) -> None:
+        hosting.stop()
+
+    hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, stop)
     return hosting

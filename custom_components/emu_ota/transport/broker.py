@@ -47,6 +47,7 @@ class BrokerTransport:
         self._version: aiomqtt.ProtocolVersion | None = None  # what the broker has been found to speak
         self._client: MqttClient | None = None
         self._keeper: asyncio.Task[None] | None = None
+        self._refusal_watchers: list[Callable[[], None]] = []
 
     @property
     def connected(self) -> bool:
@@ -56,6 +57,13 @@ class BrokerTransport:
     def watch_connection(self, changed: Callable[[bool], None]) -> Callable[[], None]:
         """Call back on every change of `connected`, with its new value; returns what ends it."""
         return self._state.watch(changed)
+
+    def watch_refusal(self, refused: Callable[[], None]) -> None:
+        """Call back, until the stop, when the broker refuses our credentials after a loss; once in each outage.
+
+        `refused` must not raise. At the start InvalidAuth tells it.
+        """
+        self._refusal_watchers.append(refused)
 
     async def async_start(self) -> None:
         """Connect. Raises CannotConnect, TlsError or InvalidAuth; afterwards a lost connection heals by itself."""
@@ -71,6 +79,7 @@ class BrokerTransport:
     async def async_stop(self) -> None:
         """Disconnect; no callback is called any more."""
         self._state.close()
+        self._refusal_watchers.clear()
         for hearers in self._hearers.values():
             for hearer in hearers:
                 hearer.close()
@@ -215,7 +224,7 @@ class BrokerTransport:
 
     async def _reconnect(self, delay: float) -> tuple[MqttClient, float]:
         """Return a new connection, and the delay to go on with should that one be lost soon."""
-        warned = False
+        warned = refused = False
         while True:
             # Jitter: a hundred entries that lost one broker must not come back in step.
             await asyncio.sleep(random.uniform(delay / 2, delay))  # noqa: S311 - no secret depends on it
@@ -226,5 +235,9 @@ class BrokerTransport:
                 # Time does not heal these, but a person who reads it may; until then we go on trying.
                 LOGGER.log(10 if warned else 30, "Cannot connect to the broker again: %s", err)
                 warned = True
+                if isinstance(err, InvalidAuth) and not refused:
+                    refused = True
+                    for watcher in self._refusal_watchers:
+                        watcher()
             except TransportError as err:
                 LOGGER.debug("Cannot connect to the broker again: %s", err)

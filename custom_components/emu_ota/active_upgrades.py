@@ -1,0 +1,93 @@
+"""The upgrades of one config entry that have no outcome yet, and their place in storage."""
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.util import dt as dt_util
+
+from .protocol.upgrade import Upgrade
+from .storage import EntryStorage
+
+SAVE_PROGRESS: Final = 10.0
+"""Seconds between writes of an upgrade of which nothing has changed but progress."""
+
+
+class ActiveUpgrades:
+    """The upgrades under way, in the order they were asked for."""
+
+    def __init__(self, hass: HomeAssistant, storage: EntryStorage) -> None:
+        """Begin with none."""
+        self._hass = hass
+        self._storage = storage
+        self._upgrades: dict[str, Upgrade] = {}
+        self._ended: dict[str, Upgrade] = {}
+        """Those with an outcome that the history does not have in storage yet."""
+        self._saved_at = 0.0
+
+    def __iter__(self) -> Iterator[Upgrade]:
+        """Yield them as they are now; what becomes of them meanwhile does not matter."""
+        return iter(tuple(self._upgrades.values()))
+
+    def __bool__(self) -> bool:
+        """Tell whether there is any."""
+        return bool(self._upgrades)
+
+    def get(self, upgrade_id: str) -> Upgrade | None:
+        """Return the upgrade of an id."""
+        return self._upgrades.get(upgrade_id)
+
+    def of(self, uid: str) -> list[Upgrade]:
+        """Return those of an EMS."""
+        return [upgrade for upgrade in self._upgrades.values() if upgrade.uid == uid]
+
+    def of_emu(self, uid: str, device_id: int) -> Upgrade | None:
+        """Return the one of an EMU."""
+        emu = uid, device_id
+        return next((each for each in self._upgrades.values() if (each.uid, each.device_id) == emu), None)
+
+    def count_running(self) -> int:
+        """Return how many have their order out."""
+        return sum(upgrade.running for upgrade in self._upgrades.values())
+
+    @callback
+    def add(self, upgrade: Upgrade) -> None:
+        """Take in a new one, and have it written."""
+        self._upgrades[upgrade.id] = upgrade
+        self.save()
+
+    @callback
+    def change(self, before: Upgrade, after: Upgrade) -> None:
+        """Put an upgrade in the place of what it was, and have it written where that matters."""
+        self._upgrades[after.id] = after
+        matters = after.phase is not before.phase or after.decisive != before.decisive
+        if matters or dt_util.utcnow().timestamp() - self._saved_at >= SAVE_PROGRESS:
+            self.save()
+
+    @callback
+    def end(self, upgrade: Upgrade) -> None:
+        """Take out one that has its outcome. Every write has it, too, until it is told to `forget` it: none may lose it."""
+        del self._upgrades[upgrade.id]
+        self._ended[upgrade.id] = upgrade
+
+    @callback
+    def forget(self, upgrade: Upgrade) -> None:
+        """Take note that an outcome is in storage elsewhere."""
+        self._ended.pop(upgrade.id, None)
+
+    async def async_load(self, is_known: Callable[[str], bool]) -> tuple[Upgrade, ...]:
+        """Read what was under way, but for what is known to have ended; return what had ended besides."""
+        for upgrade in await self._storage.async_load_upgrades():
+            if not is_known(upgrade.id):
+                (self._upgrades if upgrade.outcome is None else self._ended)[upgrade.id] = upgrade
+        return tuple(self._ended.values())
+
+    @callback
+    def save(self) -> None:
+        """Have them written."""
+        self._saved_at = dt_util.utcnow().timestamp()
+        self._hass.async_create_task(self.async_save(), "emu_ota save")
+
+    async def async_save(self) -> None:
+        """Write them; when this returns they survive."""
+        await self._storage.async_save_upgrades((*self._ended.values(), *self._upgrades.values()))

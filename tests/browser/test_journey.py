@@ -1,0 +1,157 @@
+"""From the login to an upgraded EMU, on the newest Home Assistant, as its owner clicks through it."""
+
+import json
+from pathlib import Path
+import re
+
+from playwright.async_api import expect
+import pytest
+
+from scripts.demo.api import PASSWORD, USER
+from scripts.demo.home_assistant import ROOT
+from simulator.package import build_package
+
+from .site import BAD, GOOD, OLD_VERSION, PRODUCT_KEY, Site
+from .ui import Frontend
+
+NEW_VERSION = "emu-v1.2.0"
+NOTES = "## What is new\n\n- Charges at full power again after a long grid outage"
+INTEGRATION = "config/integrations/integration/emu_ota"
+CHINESE = ROOT / "custom_components" / "emu_ota" / "translations" / "zh-Hans.json"
+UPGRADE_TIMEOUT = 60_000
+"""Milliseconds; it takes about 20 s."""
+
+
+async def test_an_owner_sets_it_up_and_upgrades_an_emu(
+    site: Site, frontend: Frontend, tmp_path: Path, subtests: pytest.Subtests
+) -> None:
+    """One EMU is upgraded; the other is not, and its owner is told why and what to do."""
+    package = tmp_path / f"{NEW_VERSION}.tar.gz"
+    package.write_bytes(build_package(NEW_VERSION))
+    await frontend.log_in(USER, PASSWORD)
+    await add_integration(frontend)
+    await set_download_address(frontend)
+    await add_ems(frontend)
+    await add_firmware(frontend, package)
+    await upgrade(frontend)
+    await see_it_fail(frontend)
+    await try_again(frontend)
+    assert site.complaints() == []
+    with subtests.test("in Chinese"):
+        if not CHINESE.exists():
+            pytest.skip("There is no Chinese translation yet.")
+        await read_it_in_chinese(frontend)
+
+
+async def add_integration(frontend: Frontend) -> None:
+    """Add the integration with its first EMS, through the dialogs."""
+    await frontend.open("config/integrations/dashboard")
+    await frontend.press("Add integration")
+    brands = frontend.page.locator("dialog-add-integration")
+    await brands.locator("input").first.fill("EMU OTA")
+    await brands.get_by_text("EMU OTA", exact=True).click()
+    await expect(frontend.flow.get_by_text("Connect to another MQTT broker")).to_be_visible()
+    await frontend.picture("connection")
+    await frontend.choose("Use the MQTT integration of Home Assistant")
+    await expect(frontend.flow.get_by_text("Platform default MQTT")).to_be_visible()
+    await frontend.picture("topics")
+    await frontend.choose("User-defined MQTT")
+    await frontend.fill(product_key=PRODUCT_KEY, device_uid=GOOD)
+    await frontend.picture("product-key")
+    await frontend.press("Submit", frontend.flow)
+    await frontend.finish()
+
+
+async def set_download_address(frontend: Frontend) -> None:
+    """Tell the address under which the EMSs reach this Home Assistant, which listens on one address only."""
+    await frontend.open(INTEGRATION)
+    await frontend.press("Configure")
+    await frontend.fill(download_base_url=frontend.url)
+    await frontend.picture("options")
+    await frontend.press("Submit", frontend.flow)
+    await frontend.finish()
+
+
+async def add_ems(frontend: Frontend) -> None:
+    """Add the second EMS."""
+    await frontend.press("Add EMS")
+    await frontend.fill(device_uid=BAD, name="Barn")
+    await frontend.picture("add-ems")
+    await frontend.press("Submit", frontend.flow)
+    await frontend.finish()
+
+
+async def add_firmware(frontend: Frontend, package: Path) -> None:
+    """Upload a package, whose name tells its version."""
+    await frontend.press("Add firmware")
+    await frontend.choose("Upload a file")
+    async with frontend.page.expect_file_chooser() as chooser:
+        await frontend.press("Firmware package", frontend.flow)
+    await (await chooser.value).set_files(package)
+    await expect(frontend.flow.get_by_text(package.name)).to_be_visible()
+    await frontend.flow.locator("textarea").fill(NOTES)
+    await frontend.picture("upload")
+    await frontend.press("Submit", frontend.flow)
+    await expect(frontend.flow.locator("input[name=version]")).to_have_value(NEW_VERSION)
+    await expect(frontend.flow.locator("textarea")).to_have_count(0)
+    await frontend.picture("version")
+    await frontend.press("Submit", frontend.flow)
+    await frontend.finish()
+    await expect(frontend.page.get_by_text(NEW_VERSION).first).to_be_visible()
+    await frontend.picture("integration")
+
+
+async def upgrade(frontend: Frontend) -> None:
+    """Read what is new, install it, watch it, and see it done."""
+    await frontend.open("config/updates?more-info-entity-id=update.ems_good_emu_2_firmware")
+    more = frontend.more
+    await expect(more.get_by_text("Charges at full power")).to_be_visible()
+    await expect(more.get_by_text(OLD_VERSION)).to_be_visible()
+    await expect(more.get_by_text(NEW_VERSION)).to_be_visible()
+    await frontend.picture("update")
+    await frontend.press("Update", more)
+    await expect(more.get_by_text(re.compile(r"Installing \([1-9]\d?%\)"))).to_be_visible()
+    await frontend.picture("installing")
+    await expect(more.get_by_text("Up-to-date")).to_be_visible(timeout=UPGRADE_TIMEOUT)
+    await expect(more.get_by_text(OLD_VERSION)).to_have_count(0)
+    await frontend.picture("done")
+
+
+async def see_it_fail(frontend: Frontend) -> None:
+    """Press Update where it cannot work, and read why it did not."""
+    await frontend.open("config/updates?more-info-entity-id=update.barn_emu_2_firmware")
+    await frontend.press("Update", frontend.more)
+    await expect(frontend.more.get_by_text(f"The EMS could not unpack {NEW_VERSION} for Barn EMU 2.")).to_be_visible()
+    await expect(frontend.more.get_by_text("Update available")).to_be_visible()
+    await frontend.picture("failed")
+
+
+async def try_again(frontend: Frontend) -> None:
+    """Do what the repair issue proposes, which takes the issue away."""
+    await frontend.open("config/repairs")
+    issue = frontend.page.get_by_text("Barn EMU 2 was not upgraded: its EMS could not unpack the package", exact=True)
+    await expect(issue).to_be_visible()
+    await frontend.picture("repairs")
+    await issue.click()
+    await expect(frontend.flow.get_by_text("Check that the file is the package of the vendor")).to_be_visible()
+    await frontend.picture("repair")
+    await frontend.press("Try again", frontend.flow)
+    await frontend.finish()
+    await expect(issue).to_have_count(0)
+
+
+async def read_it_in_chinese(frontend: Frontend) -> None:
+    """See the integration in the language of a user who reads Chinese."""
+    with CHINESE.open(encoding="utf-8") as file:
+        firmware = json.load(file)["config_subentries"]["firmware"]
+    await frontend.page.evaluate("localStorage.setItem('selectedLanguage', JSON.stringify('zh-Hans'))")
+    await frontend.open(INTEGRATION)
+    await frontend.press(firmware["initiate_flow"]["user"])
+    menu = firmware["step"]["user"]
+    await expect(frontend.flow.get_by_text(menu["title"], exact=True).first).to_be_visible()
+    await expect(frontend.flow.get_by_text(menu["menu_option_descriptions"]["link"], exact=True)).to_be_visible()
+    await frontend.picture("chinese")
+    await frontend.choose(menu["menu_options"]["upload"])
+    upload = firmware["step"]["upload"]
+    await expect(frontend.flow.get_by_text(upload["data_description"]["release_notes"], exact=True)).to_be_visible()
+    await frontend.picture("chinese-form")

@@ -1,0 +1,1 @@
+"""The firmware library: where releases come from, and where their bytes are."""

@@ -1,0 +1,1 @@
+"""Packages: kept, offered, and fetched over real HTTP."""
