@@ -27,7 +27,7 @@ from custom_components.emu_ota.firmware.names import MAX_FILE_NAME, propose_vers
         ("EMU V1.2.0.zip", "emu-v1.2.0"),
         (" emu-v1.2.0.zip ", "emu-v1.2.0"),
         ("C:\\Downloads\\emu-v1.2.0.zip", "emu-v1.2.0"),
-        ("/home/me/../emu-v1.2.0.zip", "emu-v1.2.0"),
+        ("/var/firmware/../emu-v1.2.0.zip", "emu-v1.2.0"),
         ("firmware.zip", None),
         ("v1.2.0.zip", None),
         ("emu-vx.zip", None),
