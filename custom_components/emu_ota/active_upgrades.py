@@ -66,7 +66,7 @@ class ActiveUpgrades:
 
     @callback
     def end(self, upgrade: Upgrade) -> None:
-        """Take out one that has its outcome. Every write has it, too, until it is told to `forget` it: none may lose it."""
+        """Take out one that has its outcome. Every write has it, too, until it is told to `forget` it."""
         del self._upgrades[upgrade.id]
         self._ended[upgrade.id] = upgrade
 
