@@ -72,7 +72,11 @@ def said(issue: ir.IssueEntry) -> str:
         assert set(texts) == {"title", "description"}
         return str(texts["description"])
     step = branch(texts, "fix_flow", "step", "confirm")
-    assert texts["title"] == step["title"]
+    # The dialog has one line for its title, and the cause is the first that stands below it.
+    retry = str(issue.translation_key).startswith("upgrade_")
+    assert step["title"] == (
+        f"Upgrade {(issue.translation_placeholders or {})['name']} again" if retry else texts["title"]
+    )
     assert step["submit"]
     return str(step["description"])
 
