@@ -64,17 +64,15 @@ class UpgradeQueue:
         `can_serve` tells whether an EMS has an address to fetch a package from us.
         """
         upgrades = self._active.of(coordinator.uid)
-        free = (
-            coordinator.uid not in self._held
-            and not any(upgrade.running for upgrade in upgrades)
-            and self._active.count_running() < self.limits.max_parallel
-        )
+        running_here = any(upgrade.running for upgrade in upgrades)
+        free = not running_here and self._active.count_running() < self.limits.max_parallel
         for upgrade in upgrades:
             if upgrade.phase is Phase.QUEUED:
                 yield upgrade, self._move(coordinator, upgrade, can_serve) if free else Happened.WAITING
 
     def _move(self, coordinator: EmsCoordinator, upgrade: Upgrade, can_serve: Callable[[], bool]) -> Event | None:
-        if coordinator.busy:
+        # A hold ends with an answer; where none comes it is the EMS that is waited for, and not for ever.
+        if coordinator.busy or (coordinator.uid in self._held and coordinator.available):
             return Happened.WAITING
         reason = _not_ready(coordinator, upgrade)
         if reason is None and upgrade.order.package is not None and not can_serve():

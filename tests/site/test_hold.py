@@ -54,3 +54,14 @@ async def test_the_ems_s_own_word_holds_nothing(world: World) -> None:
     assert await world.ended(first) is not None
     await world.until(lambda: len(world.orders()) == 2, 10, step=1)
     assert await world.ended(second) is None
+
+
+async def test_a_hold_of_an_ems_that_never_answers_again_does_not_keep_the_queue_for_ever(world: World) -> None:
+    first, second = await world.install(2), await world.install(3)
+    await world.until(lambda: len(world.orders()) == 1)
+    world.ems.faults.on(Fault.NO_ANSWER)
+    assert await world.ended(first) is not None
+    assert world.last_upgrade() == ("lost", "did_not_return")
+    assert await world.ended(second, seconds=3 * 3600, step=30) is not None
+    assert world.last_upgrade(3) == ("failed", "ems_unreachable")
+    assert world.ordered() == [2]
