@@ -46,15 +46,6 @@ def test_the_floor_is_the_home_assistant_that_is_tested() -> None:
     assert PROJECT["project"]["requires-python"] == f">={'.'.join(map(str, REQUIRED_PYTHON_VER))}"
 
 
-@pytest.mark.parametrize("name", ["README.md", "CHANGELOG.md"])
-def test_what_a_page_links_to_is_there(name: str) -> None:
-    """Pictures too."""
-    text = (ROOT / name).read_text(encoding="utf-8")
-    targets = re.findall(r"\]\(([^)#]+)|src=\"([^\"]+)\"", text)
-    local = [target for pair in targets for target in pair if target and not target.startswith("https://")]
-    assert [target for target in local if not (ROOT / target).exists()] == []
-
-
 @pytest.mark.parametrize("name", SHORT_SCRIPTS)
 def test_scripts_are_short_and_can_be_run(name: str) -> None:
     """The commands of the README."""

@@ -16,6 +16,8 @@ from .ui import Frontend
 
 NEW_VERSION = "emu-v1.2.0"
 NOTES = "## What is new\n\n- Charges at full power again after a long grid outage"
+EXAMPLE_ADDRESS = "http://192.168.1.10:8123"
+"""Of a Home Assistant as most homes have it; for the picture only."""
 INTEGRATION = "config/integrations/integration/emu_ota"
 CHINESE = ROOT / "custom_components" / "emu_ota" / "translations" / "zh-Hans.json"
 UPGRADE_TIMEOUT = 60_000
@@ -34,6 +36,7 @@ async def test_an_owner_sets_it_up_and_upgrades_an_emu(
     await add_ems(frontend)
     await add_firmware(frontend, package)
     await upgrade(frontend)
+    await see_its_device(frontend)
     await see_it_fail(frontend)
     await try_again(frontend)
     assert site.complaints() == []
@@ -66,8 +69,9 @@ async def set_download_address(frontend: Frontend) -> None:
     """Tell the address under which the EMSs reach this Home Assistant, which listens on one address only."""
     await frontend.open(INTEGRATION)
     await frontend.press("Configure")
-    await frontend.fill(download_base_url=frontend.url)
+    await frontend.fill(download_base_url=EXAMPLE_ADDRESS)
     await frontend.picture("options")
+    await frontend.fill(download_base_url=frontend.url)
     await frontend.press("Submit", frontend.flow)
     await frontend.finish()
 
@@ -115,6 +119,15 @@ async def upgrade(frontend: Frontend) -> None:
     await expect(more.get_by_text("Up-to-date")).to_be_visible(timeout=UPGRADE_TIMEOUT)
     await expect(more.get_by_text(OLD_VERSION)).to_have_count(0)
     await frontend.picture("done")
+
+
+async def see_its_device(frontend: Frontend) -> None:
+    """Find everything about the upgraded EMU on the page of its device."""
+    await frontend.open(INTEGRATION)
+    await frontend.page.get_by_text(f"{GOOD} EMU 2", exact=True).click()
+    await expect(frontend.page.get_by_text("Upgrade stage", exact=True)).to_be_visible()
+    await expect(frontend.page.get_by_text(f"Firmware: {NEW_VERSION}")).to_be_visible()
+    await frontend.picture("device")
 
 
 async def see_it_fail(frontend: Frontend) -> None:

@@ -1,4 +1,4 @@
-"""The page about automations: its blueprints can be imported, and its examples are ones that Home Assistant takes."""
+"""The blueprints can be imported, and the examples of all pages are ones that Home Assistant takes."""
 
 from pathlib import Path
 import re
@@ -59,11 +59,15 @@ def test_the_page_for_site_owners_imports_it(path: Path) -> None:
     assert f"{IMPORT}{quote(RAW + str(path.relative_to(ROOT)), safe='')}" in PAGE
 
 
-EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+EXAMPLES = [
+    pytest.param(example, id=f"{page.relative_to(ROOT)}-{number}")
+    for page in sorted((ROOT / "docs").rglob("*.md"))
+    for number, example in enumerate(re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL), 1)
+]
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
-async def test_home_assistant_takes_each_example_of_the_page(hass: HomeAssistant, world: World, example: str) -> None:
+async def test_home_assistant_takes_each_example_of_the_pages(hass: HomeAssistant, world: World, example: str) -> None:
     parsed = parse_yaml(example)
     assert isinstance(parsed, dict)
     if "action" in parsed:
@@ -73,10 +77,3 @@ async def test_home_assistant_takes_each_example_of_the_page(hass: HomeAssistant
     await condition.async_validate_conditions_config(hass, cv.CONDITIONS_SCHEMA(parsed.get("conditions", [])))
     for key in ("actions", "sequence"):
         await script.async_validate_actions_config(hass, cv.SCRIPT_SCHEMA(parsed.get(key, [])))
-
-
-def test_the_page_has_a_section_for_each_trigger_condition_and_action() -> None:
-    folder = ROOT / "custom_components" / "emu_ota"
-    for file in ("triggers", "conditions", "services"):
-        keys = [key for key in load_yaml_dict(str(folder / f"{file}.yaml")) if not key.startswith(".")]
-        assert [key for key in keys if f"`emu_ota.{key}`" not in PAGE] == []
