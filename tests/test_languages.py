@@ -19,7 +19,7 @@ NAMES = {"EMS", "EMU", "MD5", "TCP", "WebSockets"}
 GERMANIC = {"EMU offline", "Firmware", "Host", "Offline", "Status", "Topics", "Transport", "Upgrade"}
 SHARED = {
     "de": GERMANIC | {"Name", "Port", "Version"},
-    "fr": {"Options", "Port", "Topics", "Transport", "Version"},
+    "fr": {"Options", "Port", "Tenant", "Topics", "Transport", "Version"},
     "es": {"Firmware", "Host", "Topics"},
     "nl": GERMANIC | {"Tenant"},
 }
