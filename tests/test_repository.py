@@ -76,20 +76,5 @@ def test_every_outcome_and_reason_has_a_sentence() -> None:
     assert told - {"upgrade_lost", "upgrade_unverified"} <= ENGLISH["exceptions"].keys()
 
 
-def test_every_text_has_a_place_where_it_is_said() -> None:
-    """The key of each is a word of the code, or made from one."""
-    code = "\n".join(path.read_text(encoding="utf-8") for path in INTEGRATION.rglob("*.py"))
-    words = set(re.findall(r'"([a-z0-9_]+)"', code))
-    words |= {f"upgrade_{cause}" for cause in (*Reason, *Outcome)}
-    words.add("already_configured")  # said by Home Assistant, where a subentry's unique id is there already
-    flows = (ENGLISH["config"], ENGLISH["options"], *ENGLISH["config_subentries"].values())
-    keys = {*ENGLISH["exceptions"], *ENGLISH["services"]}
-    keys |= {key for texts in ENGLISH["entity"].values() for key in texts}
-    keys |= {key for flow in flows for kind in ("step", "error", "abort", "progress") for key in flow.get(kind, {})}
-    # A step is a method.
-    words |= set(re.findall(r"async_step_([a-z0-9_]+)", code))
-    assert sorted(keys - words) == []
-
-
 def _keys(platforms: dict[str, dict[str, object]]) -> set[str]:
     return {f"{platform}.{key}" for platform, entities in platforms.items() for key in entities}

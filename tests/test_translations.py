@@ -1,4 +1,8 @@
-"""Every text that the code asks for is there, with the placeholders that the code gives, and no other."""
+"""Every text that the code asks for is there, with the placeholders that the code gives, and no other.
+
+That is held against English; what every language owes English is in `test_languages.py`, the texts of flows are in
+`test_flow_texts.py`.
+"""
 
 import ast
 from collections.abc import Iterator
@@ -10,7 +14,9 @@ from homeassistant.util.yaml import load_yaml_dict
 import pytest
 
 import custom_components.emu_ota
+from custom_components.emu_ota import firmware_issues
 from custom_components.emu_ota.announcements import EXTERNAL_CHANGE
+from custom_components.emu_ota.issues import REMEDIES
 from custom_components.emu_ota.protocol.models import Component
 from custom_components.emu_ota.protocol.upgrade import Outcome, Reason
 from custom_components.emu_ota.sensor import EMS_SENSORS, EMU_SENSORS
@@ -187,18 +193,64 @@ def test_each_field_of_an_action_has_its_texts_and_no_other() -> None:
             assert set(branch(fields, field)) == {"name", "description"}
 
 
+# Issues
+
+
+def test_exactly_the_issues_that_exist_have_texts() -> None:
+    """Which texts those about upgrades have, `site/test_issues.py` tells; those about releases have no dialog."""
+    taken_note_of = {key for call in calls("async_create_issue") for key in strings(call, "translation_key")}
+    about_upgrades = {f"upgrade_{reason}" for reason in REMEDIES}
+    assert set(branch(ENGLISH, "issues")) == {*taken_note_of, *about_upgrades, *firmware_issues.KEYS}
+    for key in taken_note_of:
+        assert set(branch(ENGLISH, "issues", key)) == {"title", "fix_flow"}
+        assert set(branch(ENGLISH, "issues", key, "fix_flow")) == {"step"}
+        assert set(branch(ENGLISH, "issues", key, "fix_flow", "step")) == {"confirm"}
+
+
+def test_each_dialog_of_an_issue_says_what_it_is_about_and_what_its_button_does() -> None:
+    for key in branch(ENGLISH, "issues"):
+        if "fix_flow" in branch(ENGLISH, "issues", key):
+            steps = branch(ENGLISH, "issues", key, "fix_flow", "step")
+            assert set(branch(steps, "confirm")) == {"title", "description", "submit"}
+
+
+# Words to choose from, and words in other texts
+
+
+def test_each_word_to_choose_has_a_text_and_no_other() -> None:
+    """Words in other texts are looked up in groups; which there are in each, `site/test_firmware_issues.py` tells."""
+    chosen = {
+        key: strings(call, "options")
+        for call in calls("SelectSelectorConfig")
+        for key in strings(call, "translation_key")
+    }
+    looked_up = {str(call.args[0].value) for call in calls("_text") if isinstance(call.args[0], ast.Constant)}
+    assert chosen
+    assert set(branch(ENGLISH, "selector")) == chosen.keys() | looked_up
+    for key, options in chosen.items():
+        assert set(branch(ENGLISH, "selector", key, "options")) == options
+
+
+def calls(name: str) -> Iterator[ast.Call]:
+    """Yield every call of a function in the code."""
+    for file in ROOT.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) == name:
+                yield node
+
+
+def strings(call: ast.Call, argument: str) -> set[str]:
+    """Return the strings that stand in an argument, alone or in a list."""
+    given = [keyword.value for keyword in call.keywords if keyword.arg == argument]
+    items = [item for value in given for item in (value.elts if isinstance(value, ast.List) else [value])]
+    return {item.value for item in items if isinstance(item, ast.Constant) and isinstance(item.value, str)}
+
+
 # All texts
 
 
-@pytest.mark.parametrize(
-    ("what", "pattern"),
-    [
-        ("empty, or with spaces around it", r"^\s|\s$|^$"),
-        ("a link, which has to be a placeholder", "://"),
-        ("a reference, which nothing resolves here", r"\[%key:"),
-        ("HTML", r"<\w"),
-        ("quotes around a placeholder, which take its meaning away", r"'{\w+}'"),
-    ],
-)
-def test_no_text_is_one_that_home_assistant_refuses(what: str, pattern: str) -> None:
-    assert [path for path, text in leaves(ENGLISH) if re.search(pattern, text)] == [], what
+def test_there_is_no_kind_of_text_that_no_test_knows() -> None:
+    """Flows are in `test_flow_texts.py`, what automations offer in `site/test_triggers.py`."""
+    flows = {"config", "config_subentries", "options"}
+    automations = {"conditions", "services", "triggers"}
+    assert set(ENGLISH) == {*flows, *automations, "entity", "exceptions", "issues", "selector", "system_health"}

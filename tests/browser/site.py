@@ -22,7 +22,7 @@ PRODUCT_KEY = "demo"
 GOOD = "EMS-GOOD"
 """The uid of an EMS that upgrades its EMU."""
 BAD = "EMS-BAD"
-"""The uid of an EMS that cannot unpack what it gets first."""
+"""The uid of an EMS that cannot unpack what it gets first, nor the second time."""
 OLD_VERSION = "emu-v1.0.0"
 SPEED = 24
 """Times as fast as a real site: an EMU is at it for 8 s, and Home Assistant asks every 5 s how far it is."""
@@ -84,5 +84,5 @@ def simulator(folder: Path, port: int) -> Program:
     """Return the two EMSs with their broker, not yet started. Each has one EMU, the EMU 2."""
     command = [sys.executable, "-m", "simulator", "--broker", "--port", str(port), "--product-key", PRODUCT_KEY]
     command += ["--ems", GOOD, "--ems", BAD, "--emus", "1", "--firmware", OLD_VERSION]
-    command += ["--fault", f"unpack_failed@{BAD}*1", "--speed", str(SPEED)]
+    command += ["--fault", f"unpack_failed@{BAD}*2", "--speed", str(SPEED)]
     return Program("The simulator", command, folder=ROOT, log=folder / "simulator.log", env=os.environ)

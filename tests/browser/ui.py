@@ -33,6 +33,10 @@ class Frontend:
         """Go to a page."""
         await self.page.goto(f"{self.url}/{path}")
 
+    async def speak(self, language: str) -> None:
+        """Choose the language of the pages that are opened from now on."""
+        await self.page.evaluate("tag => localStorage.setItem('selectedLanguage', JSON.stringify(tag))", language)
+
     async def log_in(self, user: str, password: str) -> None:
         """Log in on the page that everybody who is not logged in gets."""
         await self.open("")

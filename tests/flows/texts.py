@@ -17,6 +17,7 @@ from homeassistant.helpers import config_validation as cv
 import probatio
 
 import custom_components.emu_ota
+from custom_components.emu_ota.forms import CONF_ADD_ANYWAY
 
 type Texts = dict[str, Texts | str]
 type Result = ConfigFlowResult | SubentryFlowResult
@@ -35,6 +36,7 @@ def assert_texts(flow: object, result: Result) -> None:
             schema = result["data_schema"]
             assert schema is not None
             _assert_fields(step, schema)
+            assert step.keys() <= {"title", "description", "data", "data_description", "sections"}
             probatio.to_field_list(schema, custom_serializer=cv.custom_serializer)  # as the frontend gets it, or raises
             for error in (result["errors"] or {}).values():
                 _assert_placeholders(_at(texts, "error", error), told)
@@ -44,6 +46,7 @@ def assert_texts(flow: object, result: Result) -> None:
             for option in cast("list[str]", result["menu_options"]):
                 assert _at(step, "menu_options", option)
                 assert _at(step, "menu_option_descriptions", option)
+            assert step.keys() == {"title", "description", "menu_options", "menu_option_descriptions"}
         case FlowResultType.SHOW_PROGRESS:
             _assert_placeholders(_at(texts, "progress", result["progress_action"]), told)
         case FlowResultType.ABORT if not result.get("translation_domain"):
@@ -70,14 +73,17 @@ def _step(texts: Texts, result: Result) -> Texts:
 
 
 def _assert_fields(step: Texts, schema: probatio.Schema) -> None:
-    for key, value in schema.schema.items():
-        if isinstance(value, section):
-            inner = _branch(step, "sections", str(key))
-            assert inner["name"]
-            _assert_fields(inner, value.schema)
-        else:
-            assert _at(step, "data", str(key))
-            assert _at(step, "data_description", str(key))
+    sections = {str(key): value for key, value in schema.schema.items() if isinstance(value, section)}
+    fields = {str(key) for key in schema.schema} - sections.keys()
+    for kind in ("data", "data_description"):
+        texts = _branch(step, kind) if kind in step else {}
+        # A form has this field only after an error, and its text always.
+        assert texts.keys() - {CONF_ADD_ANYWAY} <= fields <= texts.keys(), kind
+    assert (_branch(step, "sections").keys() if "sections" in step else set()) == sections.keys()
+    for key, inner in sections.items():
+        texts = _branch(step, "sections", key)
+        assert texts.keys() == {"name", "description", "data", "data_description"}
+        _assert_fields(texts, inner.schema)
 
 
 def _assert_placeholders(texts: Texts | str, told: set[str]) -> None:
