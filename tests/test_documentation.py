@@ -17,8 +17,12 @@ from custom_components.emu_ota.protocol.upgrade import Outcome, Reason
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 INTEGRATION = ROOT / "custom_components" / "emu_ota"
-ENGLISH = json.loads((INTEGRATION / "translations" / "en.json").read_text(encoding="utf-8"))
+ENGLISH, CHINESE = (
+    json.loads((INTEGRATION / "translations" / f"{language}.json").read_text(encoding="utf-8"))
+    for language in ("en", "zh-Hans")
+)
 PAGES = {path.relative_to(ROOT).as_posix(): path for path in (*ROOT.glob("*.md"), *DOCS.rglob("*.md"))}
+CHINESE_PAGES = [name for name in PAGES if name == "README.zh-Hans.md" or name.startswith("docs/zh-Hans/")]
 MAX_IMAGE = 200 * 1024
 """Bytes of a picture: a page with all of its pictures shall load on a slow line."""
 MAX_WIDTH = 1600
@@ -56,6 +60,19 @@ def texts_of(branch: Texts, *names: str) -> list[str]:
             if key in names:
                 found += [text for text in below.values() if isinstance(text, str)]
             found += texts_of(below, *names)
+    return found
+
+
+def translated(texts: Texts, others: Texts) -> dict[str, set[str]]:
+    """Return what each text, in lower case, is in another language; it may be more than one, by its place."""
+    found: dict[str, set[str]] = {}
+    for key, text in texts.items():
+        other = others[key]
+        if isinstance(text, dict) and isinstance(other, dict):
+            for each, meanings in translated(text, other).items():
+                found.setdefault(each, set()).update(meanings)
+        elif isinstance(text, str) and isinstance(other, str):
+            found.setdefault(text.lower(), set()).add(other)
     return found
 
 
@@ -99,7 +116,7 @@ def test_a_picture_is_used_and_of_a_sensible_size(path: Path) -> None:
     (width,) = struct.unpack(">I", content[16:20])
     assert len(content) <= MAX_IMAGE
     assert width <= MAX_WIDTH
-    assert any(path.name in page(name) for name in PAGES)
+    assert any(path.relative_to(DOCS).as_posix() in page(name) for name in PAGES)
 
 
 def test_every_page_can_be_reached_from_the_readme() -> None:
@@ -108,6 +125,61 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
     linked = {f"docs/{target}" for target in re.findall(r"\]\(docs/([\w.-]+\.md)", page("README.md"))}
     assert english - linked == {"docs/upgrade-machine.md"}
     assert "(upgrade-machine.md)" in page("docs/development.md")
+
+
+# Chinese
+
+
+def english_of(name: str) -> str:
+    """Return the name of the English page of a Chinese one."""
+    return name.replace(".zh-Hans", "").replace("zh-Hans/", "")
+
+
+def structure(text: str) -> dict[str, list[str] | list[int]]:
+    """Return what a translation keeps: headings by their level, table rows by their cells, code without comments."""
+    block = re.compile(r"^ *```\w*\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+    prose = block.sub("", text)
+    return {
+        "headings": [len(marks) for marks in re.findall(r"^(#+) ", prose, re.MULTILINE)],
+        "rows": [row.count("|") for row in re.findall(r"^\|.*$", prose, re.MULTILINE)],
+        "pictures": re.findall("<img", prose),
+        "examples": [re.sub(r"\s*(?<!\S)#.*", "", code) for code in block.findall(text)],
+    }
+
+
+@pytest.mark.parametrize("name", CHINESE_PAGES)
+def test_a_chinese_page_has_all_that_the_english_one_has(name: str) -> None:
+    """What is changed in one and forgotten in the other shows."""
+    assert structure(page(name)) == structure(page(english_of(name)))
+
+
+@pytest.mark.parametrize("name", CHINESE_PAGES)
+def test_a_chinese_page_and_the_english_one_link_to_each_other(name: str) -> None:
+    """At the top, where a reader looks for the language."""
+    chinese, english = PAGES[name], PAGES[english_of(name)]
+    there = chinese.relative_to(english.parent).as_posix()
+    back = english.relative_to(chinese.parent, walk_up=True).as_posix()
+    assert page(name).startswith(f"[English]({back}) · **简体中文**\n")
+    assert page(english_of(name)).startswith(f"**English** · [简体中文]({there})\n")
+
+
+@pytest.mark.parametrize("name", CHINESE_PAGES)
+def test_a_chinese_page_names_what_is_in_the_ui_as_the_ui_does(name: str) -> None:
+    """Whatever the English page quotes in bold, in italics or at the start of a row."""
+    english = page(english_of(name))
+    quoted = re.findall(r"\*(\w[^*]*)\*", english)
+    for cell in re.findall(r"^\| ([^|\n]+) \|", english, re.MULTILINE):
+        quoted += re.split(r", | \(", cell.strip("*"))
+    names = translated(ENGLISH, CHINESE)
+    wanted = {" ".join(text.lower().split()).strip("*") for text in quoted} & names.keys()
+    assert wanted
+    assert [text for text in sorted(wanted) if not any(each in page(name) for each in names[text])] == []
+
+
+def test_every_chinese_page_can_be_reached_from_the_chinese_readme() -> None:
+    """In one step, without a detour through English."""
+    linked = set(re.findall(r"\]\((docs/zh-Hans/[\w.-]+\.md)", page("README.zh-Hans.md")))
+    assert {name for name in CHINESE_PAGES if name.startswith("docs/")} - linked == set()
 
 
 # What there is
