@@ -7,7 +7,7 @@ from homeassistant.exceptions import ConfigEntryAuthFailed, ConfigEntryNotReady
 from homeassistant.helpers import config_validation as cv, device_registry as dr
 from homeassistant.helpers.typing import ConfigType
 
-from .connection import async_forget_session, transport_for, watch_refusal
+from .connection import async_forget_session, is_same_session, transport_for, watch_refusal
 from .const import DOMAIN
 from .firmware.hosting import HOSTING
 from .firmware.index_storage import IndexStorage
@@ -76,7 +76,12 @@ async def async_unload_entry(hass: HomeAssistant, entry: EmuOtaConfigEntry) -> b
     """Stop; upgrades that are under way stay in storage and go on with the next setup."""
     unloaded = await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
     if unloaded:
-        await entry.runtime_data.async_stop()
+        runtime = entry.runtime_data
+        connected = runtime.transport.connected
+        await runtime.async_stop()
+        # Of a broker that it moves away from nothing is wanted any more. One that is gone need not be waited for.
+        if connected and not is_same_session(runtime.data, entry.data):
+            await async_forget_session(runtime.data)
     return unloaded
 
 
