@@ -53,6 +53,11 @@ def strict() -> Generator[Mosquitto]:
         yield mosquitto
 
 
+def settings_of(broker: Mosquitto) -> BrokerSettings:
+    """Return the connection of the site to a broker that wants an account."""
+    return BrokerSettings(host=broker.host, port=broker.port, client_id="the site", username="tenant", password="0ther")
+
+
 async def async_loaded(hass: HomeAssistant, data: dict[str, object], *uids: str) -> MockConfigEntry:
     """Return an entry that is loaded and connected."""
     entry = an_entry(hass, data, *uids)
@@ -154,10 +159,7 @@ async def test_an_entry_moves_to_another_broker_with_its_devices(
     entities = {each.entity_id for each in er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)}
     assert len(devices) == 2
     subentries = dict(entry.subentries)
-    settings = BrokerSettings(
-        host=strict.host, port=strict.port, client_id="the site", username="tenant", password="0ther"
-    )
-    async with running_site(BrokerTransport(settings), [EmsAddress(PREFIX, UID)]):
+    async with running_site(BrokerTransport(settings_of(strict)), [EmsAddress(PREFIX, UID)]):
         typed = typed_for(strict, {"client_id": "the-entry"}, username="landlord", password="s3cret")
         form = await async_topics_form(hass, entry, typed)
         assert suggested(form) == {"prefix": PREFIX}
@@ -250,10 +252,8 @@ async def test_new_credentials_also_answer_the_question_for_them(hass: HomeAssis
     assert [flow["context"]["source"] for flow in hass.config_entries.flow.async_progress()] == ["reauth"]
     typed = typed_for(strict, {"client_id": "the-entry"}, username="landlord", password="s3cret")
     form = await async_topics_form(hass, entry, typed)
-    form = await async_send(hass, form, {"prefix": PREFIX})
-    assert form["errors"] == {"prefix": "no_answer"}
-    assert_saved(await async_send(hass, form, {"prefix": PREFIX, "add_anyway": True}), "reconfigure_successful")
-    await hass.async_block_till_done()
+    async with running_site(BrokerTransport(settings_of(strict)), [EmsAddress(PREFIX, UID)]):
+        await async_saved(hass, form)
     assert entry.state is ConfigEntryState.LOADED
     assert hass.config_entries.flow.async_progress() == []
 
@@ -363,10 +363,7 @@ async def test_topics_that_the_broker_refuses_are_told(hass: HomeAssistant) -> N
         form = await async_topics_form(hass, entry)
         form = await async_send(hass, form, {"prefix": OTHER_PREFIX})
         assert form["errors"] == {"base": "not_authorized"}
-        settings = BrokerSettings(
-            host=broker.host, port=broker.port, client_id="the site", username="tenant", password="0ther"
-        )
-        async with running_site(BrokerTransport(settings), [EmsAddress(PREFIX, UID)]):
+        async with running_site(BrokerTransport(settings_of(broker)), [EmsAddress(PREFIX, UID)]):
             await async_saved(hass, form)
         assert await hass.config_entries.async_unload(entry.entry_id)
 
@@ -409,9 +406,9 @@ async def test_mqtt_that_is_not_loaded_aborts(hass: HomeAssistant, mock_hass_con
     menu, other = await async_menu(hass, entry), await async_menu(hass, entry)
     form = await async_choose(hass, other, "home_assistant")
     assert await hass.config_entries.async_unload(mqtt.entry_id)
-    for result in (
-        await async_choose(hass, menu, "home_assistant"),
-        await async_send(hass, form, {"prefix": PREFIX}),
-    ):
+    results = [await async_choose(hass, menu, "home_assistant")]
+    assert await hass.config_entries.async_remove(mqtt.entry_id)
+    results.append(await async_send(hass, form, {"prefix": PREFIX}))
+    for result in results:
         assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "mqtt_unavailable")
     assert entry.data["connection"] == "broker"
