@@ -1,6 +1,6 @@
 """EMU OTA: keeps the firmware of energy management units current."""
 
-from homeassistant.config_entries import ConfigEntryState
+from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState
 from homeassistant.const import EVENT_HOMEASSISTANT_STOP, Platform
 from homeassistant.core import Event, HomeAssistant
 from homeassistant.exceptions import ConfigEntryAuthFailed, ConfigEntryNotReady
@@ -47,6 +47,14 @@ async def async_setup_entry(hass: HomeAssistant, entry: EmuOtaConfigEntry) -> bo
         failure = ConfigEntryAuthFailed if isinstance(err, InvalidAuth) else ConfigEntryNotReady
         raise failure(translation_domain=DOMAIN, translation_key=_not_ready_key(err)) from err
     watch_refusal(runtime.transport, lambda: entry.async_start_reauth(hass))
+
+    def end_reauth(connected: bool) -> None:  # noqa: FBT001 - a callback's one value
+        """End the question for credentials where the broker takes the present ones again."""
+        if connected:
+            for flow in entry.async_get_active_flows(hass, {SOURCE_REAUTH}):
+                hass.config_entries.flow.async_abort(flow["flow_id"])
+
+    entry.async_on_unload(runtime.transport.watch_connection(end_reauth))
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     runtime.start()
 
