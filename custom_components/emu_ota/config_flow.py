@@ -234,7 +234,7 @@ class EmuOtaConfigFlow(ConnectionFlow, domain=DOMAIN):
         return {field: "no_answer"}
 
     def _create_entry(self, prefix: str, uid: str) -> ConfigFlowResult:
-        end_discovery(self.hass, uid, but=self.flow_id)
+        end_discovery(self.hass, uid)
         return self.async_create_entry(
             title=prefix,
             data={**self._connection, CONF_PREFIX: prefix},

@@ -63,8 +63,7 @@ def add_ems(hass: HomeAssistant, entry: ConfigEntry, uid: str) -> None:
 
 
 @callback
-def end_discovery(hass: HomeAssistant, uid: str, *, but: str | None = None) -> None:
-    """Take back the offer to add an EMS, which is being added; `but` is the flow that does so, by its id."""
+def end_discovery(hass: HomeAssistant, uid: str) -> None:
+    """Take back the offer to add an EMS, which is being added."""
     for flow in hass.config_entries.flow.async_progress_by_handler(DOMAIN, match_context={"unique_id": uid}):
-        if flow["flow_id"] != but:
-            hass.config_entries.flow.async_abort(flow["flow_id"])
+        hass.config_entries.flow.async_abort(flow["flow_id"])

@@ -1,7 +1,7 @@
 """Asks before anything is created: whether a broker takes us, and whether an EMS answers."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from secrets import token_hex
@@ -13,7 +13,7 @@ from homeassistant.core import HomeAssistant
 from .asking import ANSWER_TIMEOUT, new_stamp
 from .connection import EntryData, broker_settings, transport_for
 from .const import CONF_CONNECTION, CONNECTION_BROKER, DOMAIN
-from .protocol.commands import Command, ask_versions
+from .protocol.commands import ask_versions
 from .protocol.errors import MalformedMessage
 from .protocol.models import VersionResult
 from .protocol.parser import parse
@@ -65,7 +65,7 @@ async def async_answers(transport: Transport, *addresses: EmsAddress, must_answe
     """Tell whether any of the EMSs answers `emu_version` in time, over a transport that is started.
 
     Without `must_answer`, and without any EMS, the answer is True; the subscriptions are tried all the same. Raises
-    TransportError, and for the subscriptions only where the broker refuses every one.
+    TransportError only where it fails with every one of them.
     """
     commands = {address: ask_versions(address, new_stamp()) for address in addresses}
     answered = asyncio.Event()
@@ -80,13 +80,12 @@ async def async_answers(transport: Transport, *addresses: EmsAddress, must_answe
     )
     # All at once: Home Assistant's MQTT takes half a second for each time it subscribes.
     subscribed = await asyncio.gather(*subscribing, return_exceptions=True)
-    refused = [each for each in subscribed if isinstance(each, BaseException)]
     try:
-        if refused and len(refused) == len(commands):
-            raise refused[0]
+        _raise_if_all_failed(subscribed)
         if not must_answer or not commands:
             return True
-        await _ask_until(answered, transport, commands.values())
+        asking = (transport.async_publish(command.topic, command.payload) for command in commands.values())
+        _raise_if_all_failed(await asyncio.gather(*asking, return_exceptions=True))
         async with asyncio.timeout(ANSWER_TIMEOUT):
             await answered.wait()
     except TimeoutError:
@@ -98,12 +97,10 @@ async def async_answers(transport: Transport, *addresses: EmsAddress, must_answe
     return True
 
 
-async def _ask_until(answered: asyncio.Event, transport: Transport, commands: Iterable[Command]) -> None:
-    """Ask one EMS after the other: where one has answered, the rest of a fleet need not."""
-    for command in commands:
-        if answered.is_set():
-            return
-        await transport.async_publish(command.topic, command.payload)
+def _raise_if_all_failed(results: Sequence[object]) -> None:
+    failures = [result for result in results if isinstance(result, BaseException)]
+    if failures and len(failures) == len(results):
+        raise failures[0]
 
 
 def _is_answer(received: Received, mid: str) -> bool:

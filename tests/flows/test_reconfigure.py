@@ -13,6 +13,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.emu_ota.const import DOMAIN
 from custom_components.emu_ota.protocol.topics import EmsAddress
 from custom_components.emu_ota.transport.broker import BrokerSettings, BrokerTransport
+from tests.doors import Door
 from tests.mosquitto import Mosquitto, free_port
 
 from .entries import an_entry, assert_saved, async_becomes_true, async_set_up_mqtt, own_connection
@@ -268,6 +269,22 @@ async def test_one_ems_that_answers_is_enough(hass: HomeAssistant, broker: Mosqu
         await async_saved(hass, form)
 
 
+async def test_an_ems_that_may_not_be_heard_or_asked_does_not_stand_in_the_way_of_one_that_may(
+    hass: HomeAssistant,
+) -> None:
+    with Mosquitto(
+        users=USERS,
+        refused_subscriptions=[f"{OTHER_PREFIX}/deaf/ota/emu_version/result"],
+        refused_messages=[f"{OTHER_PREFIX}/mute/ota/emu_version/command"],
+    ) as broker:
+        data = own_connection(broker, username="landlord", password="s3cret")
+        entry = await async_loaded(hass, data, "deaf", UID, "mute")
+        form = await async_topics_form(hass, entry)
+        async with running_site(BrokerTransport(settings_of(broker)), [EmsAddress(OTHER_PREFIX, UID)]):
+            await async_saved(hass, form, OTHER_PREFIX)
+        assert await hass.config_entries.async_unload(entry.entry_id)
+
+
 async def test_an_entry_without_any_ems_asks_none(hass: HomeAssistant, broker: Mosquitto) -> None:
     entry = await async_loaded(hass, own_connection(broker))
     (subentry_id,) = entry.subentries
@@ -308,6 +325,21 @@ async def test_a_trial_never_takes_the_client_id_of_the_entry_at_work(hass: Home
     async with site_on(broker):
         await async_saved(hass, form)
     assert broker.log.count("as the-entry (") == 2
+
+
+async def test_nor_that_of_the_entry_that_is_just_connecting(hass: HomeAssistant, broker: Mosquitto) -> None:
+    async with Door(broker.port) as door:
+        door.mute = True
+        entry = an_entry(hass, own_connection(broker, port=door.port))
+        setup = hass.async_create_task(hass.config_entries.async_setup(entry.entry_id))
+        await async_becomes_true(lambda: "as the-entry (" in broker.log)
+        assert entry.state is ConfigEntryState.SETUP_IN_PROGRESS
+        await async_topics_form(hass, entry, typed_for(broker, {"client_id": "the-entry"}))
+        assert broker.log.count("as the-entry (") == 1
+        assert entry.state is ConfigEntryState.SETUP_IN_PROGRESS
+        door.mute = False
+        door.cut()
+        assert await setup
 
 
 @pytest.mark.parametrize(

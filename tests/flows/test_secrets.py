@@ -101,13 +101,13 @@ async def test_no_secret_comes_out_of_anywhere(  # noqa: PLR0913, PLR0915, PLR09
     shown: list[str] = []
     assert await async_setup_component(hass, "diagnostics", {})
     tls = MosquittoTls(server=AUTHORITY.server(), client_authority=AUTHORITY.certificate)
-    certificates = {
+    certificates: dict[str, object] = {
         "ca_certificate": AUTHORITY.certificate,
         "client_certificate": OURS.certificate,
         "client_key": OURS.key,
     }
     with Mosquitto(tls=tls, users={USERNAME: PASSWORD, "site": "site"}) as broker:
-        account = {"username": USERNAME, "password": PASSWORD}
+        account: dict[str, object] = {"username": USERNAME, "password": PASSWORD}
         entry = an_entry(hass, own_connection(broker, tls=True, **certificates, **account), prefix=PREFIX)
         site = running_site(BrokerTransport(settings_of(broker)), [EmsAddress(PREFIX, UID)])
         async with site:
@@ -115,11 +115,11 @@ async def test_no_secret_comes_out_of_anywhere(  # noqa: PLR0913, PLR0915, PLR09
             await async_becomes_true(lambda: entry.runtime_data.systems[UID].coordinator.available)
             await hass.async_block_till_done()
 
-            # The connection is changed: refused, without a broker, with unusable files, and in the end as it was.
+            # The connection is changed: refused, without TLS, with unusable files, and in the end as it was.
             form = await async_choose(hass, await entry.start_reconfigure_flow(hass), "broker")
             for typed in (
                 typed_for(broker, tls=True, username=USERNAME, password="hunter2wrong"),
-                typed_for(broker, tls=False, **account),
+                typed_for(broker, {}, tls=False, **account),
                 typed_for(broker, {"client_key": await upload(OURS.certificate)}, tls=True, **account),
                 typed_for(broker, {"client_certificate": await upload(OURS.key)}, tls=True, **account),
                 typed_for(broker, {"ca_certificate": await upload("hunter2")}, tls=True, **account),
