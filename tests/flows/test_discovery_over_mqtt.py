@@ -25,7 +25,7 @@ from simulator.retaining import RetainingTransport
 from tests.mosquitto import Mosquitto
 
 from .entries import an_entry, async_becomes_true, async_set_up_mqtt, own_connection
-from .entry_flow import async_send
+from .entry_flow import async_choose, async_send, async_start, async_through_topics_menu
 from .site import OTHER_UID, PREFIX, UID, running_site
 
 MANIFEST = Path(custom_components.emu_ota.__file__).parent / "manifest.json"
@@ -163,6 +163,26 @@ async def test_one_that_is_configured_touches_no_entry(
             await somebody.ask(OTHER_UID)
         await somebody.nothing_but_the_witness_is_offered()
         assert [entry.as_dict() for entry in entries] == before
+
+
+async def test_one_that_a_person_adds_is_not_offered_besides(
+    hass: HomeAssistant, broker: Mosquitto, mqtt: MockConfigEntry
+) -> None:
+    """It is asked before it is added, and its answer is heard like any other."""
+    async with somebody_on(hass, broker) as somebody:
+        menu = await async_choose(hass, await async_start(hass), "home_assistant")
+        form = await async_through_topics_menu(hass, menu, "prefix")
+        result = await async_send(hass, form, {"prefix": PREFIX, "device_uid": UID})
+        assert result["type"] is FlowResultType.CREATE_ENTRY
+        await somebody.nothing_but_the_witness_is_offered()
+        entry_id = result["result"].entry_id
+        subentry = await hass.config_entries.subentries.async_init((entry_id, "ems"), context={"source": "user"})
+        added = await hass.config_entries.subentries.async_configure(subentry["flow_id"], {"device_uid": OTHER_UID})
+        assert added["type"] is FlowResultType.CREATE_ENTRY
+        await somebody.ask(UID)
+        await somebody.ask(OTHER_UID)
+        await hass.async_block_till_done()
+        await somebody.nothing_but_the_witness_is_offered()
 
 
 async def test_an_ignored_one_stays_ignored_until_it_no_longer_is(
