@@ -11,6 +11,7 @@ Home Assistant's MQTT subscribes the topics under `mqtt` in the manifest, and st
   differ by their `mid` and `timestamp`, so this only ever withholds an EMS that was removed and has neither.
 - The last answer of each topic is kept, and handed over again when an entry that came from it, or that ignores it, is
   removed.
+- What is no UTF-8 does not come to us: Home Assistant drops it itself, and warns of each.
 - None of it happens where discovery is turned off in the MQTT integration.
 """
 

@@ -148,7 +148,7 @@ async def test_an_ems_that_goes_on_answering_is_offered_once(
 
 
 async def test_one_that_is_configured_touches_no_entry(
-    hass: HomeAssistant, broker: Mosquitto, mqtt: MockConfigEntry, hass_storage: dict[str, dict[str, object]]
+    hass: HomeAssistant, broker: Mosquitto, mqtt: MockConfigEntry
 ) -> None:
     """Whichever entry it belongs to, by whatever connection."""
     entries = [
