@@ -47,7 +47,7 @@ _UPLOADS: Final = (CONF_CA_CERTIFICATE, CONF_CLIENT_CERTIFICATE, CONF_CLIENT_KEY
 
 _CERTIFICATE = FileSelector(FileSelectorConfig(accept=".pem,.crt,.cer,application/x-x509-ca-cert"))
 _KEY = FileSelector(FileSelectorConfig(accept=".pem,.key,application/pkcs8"))
-_ACCOUNT: Final = {
+_ACCOUNT: Final[dict[object, object]] = {
     probatio.Optional(CONF_USERNAME): TextSelector(TextSelectorConfig(autocomplete="off")),
     probatio.Optional(CONF_PASSWORD): TextSelector(
         TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="new-password")
@@ -72,19 +72,30 @@ _KEEP: Final = {probatio.Required(CONF_KEEP_CERTIFICATES, default=True): YES_NO}
 
 ACCOUNT_SCHEMA: Final = probatio.Schema(_ACCOUNT)
 
+_BASIC: Final[dict[object, object]] = {
+    probatio.Required(CONF_HOST): TEXT,
+    probatio.Required(CONF_PORT, default=1883): whole_number(1, 65535),
+    **_ACCOUNT,
+    probatio.Required(CONF_TLS, default=False): YES_NO,
+}
+
+BROKER_SCHEMA: Final = probatio.Schema(
+    {
+        **_BASIC,
+        probatio.Required(CONF_ADVANCED): section(probatio.Schema(_ADVANCED), {"collapsed": True}),
+    }
+)
+BROKER_WITH_CERTIFICATES_SCHEMA: Final = probatio.Schema(
+    {
+        **_BASIC,
+        probatio.Required(CONF_ADVANCED): section(probatio.Schema({**_ADVANCED, **_KEEP}), {"collapsed": True}),
+    }
+)
+
 
 def broker_schema(stored: EntryData) -> probatio.Schema:
     """Return the form; where certificates are stored, with the choice to keep them."""
-    advanced = _ADVANCED | _KEEP if stored.keys() & set(_UPLOADS) else _ADVANCED
-    return probatio.Schema(
-        {
-            probatio.Required(CONF_HOST): TEXT,
-            probatio.Required(CONF_PORT, default=1883): whole_number(1, 65535),
-            **_ACCOUNT,
-            probatio.Required(CONF_TLS, default=False): YES_NO,
-            probatio.Required(CONF_ADVANCED): section(probatio.Schema(advanced), {"collapsed": True}),
-        }
-    )
+    return BROKER_WITH_CERTIFICATES_SCHEMA if stored.keys() & set(_UPLOADS) else BROKER_SCHEMA
 
 
 def as_typed(stored: EntryData) -> dict[str, object]:
