@@ -73,6 +73,12 @@ def state_of(hass: HomeAssistant, device_id: int, key: str) -> str | None:
     return None if state is None else state.state
 
 
+def install(hass: HomeAssistant, device_id: int) -> asyncio.Future[object]:
+    """Press *Install* on an EMU, and return what waits for the outcome."""
+    target = {"entity_id": f"update.{UID.lower()}_emu_{device_id}_firmware"}
+    return asyncio.ensure_future(hass.services.async_call("update", "install", {}, blocking=True, target=target))
+
+
 async def until(hass: HomeAssistant, entry: ConfigEntry, wanted: set[tuple[int, str, str]]) -> None:
     """Wait until EMUs have come to what is wanted of them: number, sensor and state of each."""
     async with asyncio.timeout(40):
@@ -117,8 +123,9 @@ async def test_upgrades_go_on_over_another_connection_and_are_ordered_once(  # n
     try:
         assert await hass.config_entries.async_setup(entry.entry_id)
         await until(hass, entry, {(2, "status", "running"), (3, "status", "running")})
-        target = {"entity_id": [f"update.{UID.lower()}_emu_{device_id}_firmware" for device_id in (2, 3)]}
-        install = asyncio.ensure_future(hass.services.async_call("update", "install", {}, blocking=True, target=target))
+        installs = [install(hass, 2)]
+        await until(hass, entry, {(2, "upgrade_stage", "transferring")})
+        installs.append(install(hass, 3))
         await until(hass, entry, {(2, "upgrade_stage", "transferring"), (3, "upgrade_stage", "queued")})
 
         changed = {"keepalive": 30, "client_id": "another" if way == "other_broker" else "the-entry"}
@@ -127,9 +134,10 @@ async def test_upgrades_go_on_over_another_connection_and_are_ordered_once(  # n
         await reconfigure(hass, entry, step, own | {"port": port, "advanced": ADVANCED | changed})
 
         await until(hass, entry, {(2, "last_upgrade", "succeeded"), (3, "last_upgrade", "succeeded")})
-        with pytest.raises(HomeAssistantError) as interrupted:
-            await install
-        assert interrupted.value.translation_key == "upgrade_interrupted"
+        for each in installs:
+            with pytest.raises(HomeAssistantError) as interrupted:
+                await each
+            assert interrupted.value.translation_key == "upgrade_interrupted"
     finally:
         await site.stop()
     assert [ems.emu(device_id).version for device_id in (2, 3)] == [NEW, NEW]
