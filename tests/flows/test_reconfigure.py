@@ -1,29 +1,35 @@
 """The connection of an entry is changed: it has to work, and devices and history stay."""
 
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, Generator
 
 from homeassistant.config_entries import ConfigEntryState, ConfigFlowResult
 from homeassistant.core import HomeAssistant
-from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers import config_validation as cv, device_registry as dr, entity_registry as er
 import probatio
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.emu_ota.const import DOMAIN
 from custom_components.emu_ota.protocol.topics import EmsAddress
-from custom_components.emu_ota.transport.broker import BrokerSettings, BrokerTransport
+from custom_components.emu_ota.transport.broker import BrokerTransport
 from tests.doors import Door
 from tests.mosquitto import Mosquitto, free_port
 
 from .entries import an_entry, assert_saved, async_becomes_true, async_set_up_mqtt, own_connection
 from .entry_flow import async_choose, async_send, typed_for
 from .forms import fields, suggested
+from .reconfigure_flow import (
+    OTHER_PREFIX,
+    UNCHANGED,
+    USERS,
+    answers,
+    async_broker_form,
+    async_loaded,
+    async_menu,
+    async_saved,
+    async_topics_form,
+    settings_of,
+)
 from .site import OTHER_UID, PREFIX, UID, SimulatedSite, running_site, site_on
-
-OTHER_PREFIX = "v1/user/acme"
-USERS = {"landlord": "s3cret", "tenant": "0ther"}
-UNCHANGED = "__**password_not_changed**__"
 
 
 @pytest.fixture
@@ -52,56 +58,6 @@ def strict() -> Generator[Mosquitto]:
     """Run a second broker, which wants an account."""
     with Mosquitto(users=USERS) as mosquitto:
         yield mosquitto
-
-
-def settings_of(broker: Mosquitto) -> BrokerSettings:
-    """Return the connection of the site to a broker that wants an account."""
-    return BrokerSettings(host=broker.host, port=broker.port, client_id="the site", username="tenant", password="0ther")
-
-
-async def async_loaded(hass: HomeAssistant, data: dict[str, object], *uids: str) -> MockConfigEntry:
-    """Return an entry that is loaded and connected."""
-    entry = an_entry(hass, data, *uids)
-    assert await hass.config_entries.async_setup(entry.entry_id)
-    assert entry.runtime_data.transport.connected
-    return entry
-
-
-async def async_menu(hass: HomeAssistant, entry: MockConfigEntry) -> ConfigFlowResult:
-    """Start to change an entry; a menu comes first."""
-    menu: ConfigFlowResult = await entry.start_reconfigure_flow(hass)
-    assert menu["type"] is FlowResultType.MENU
-    assert menu["step_id"] == "reconfigure"
-    assert menu["description_placeholders"] == {"prefix": entry.data["prefix"]}
-    return menu
-
-
-async def async_broker_form(hass: HomeAssistant, entry: MockConfigEntry) -> ConfigFlowResult:
-    """Go on to the form for an own connection."""
-    form = await async_choose(hass, await async_menu(hass, entry), "broker")
-    assert (form["type"], form["step_id"]) == (FlowResultType.FORM, "broker")
-    return form
-
-
-async def async_topics_form(
-    hass: HomeAssistant, entry: MockConfigEntry, typed: Mapping[str, object] | None = None
-) -> ConfigFlowResult:
-    """Go on to the form for the topics, with a connection that is the old one unless told otherwise."""
-    form = await async_broker_form(hass, entry)
-    form = await async_send(hass, form, suggested(form) if typed is None else typed)
-    assert (form["type"], form["step_id"]) == (FlowResultType.FORM, "reconfigure_topics")
-    return form
-
-
-async def async_saved(hass: HomeAssistant, form: ConfigFlowResult, prefix: str = PREFIX) -> None:
-    """Send the last form, and let the entry come back."""
-    assert_saved(await async_send(hass, form, {"prefix": prefix}), "reconfigure_successful")
-    await hass.async_block_till_done()
-
-
-def answers(entry: MockConfigEntry, uid: str = UID) -> bool:
-    """Tell whether an EMS answers over the entry's connection."""
-    return bool(entry.runtime_data.systems[uid].coordinator.available)
 
 
 # What is shown
@@ -360,87 +316,3 @@ async def test_a_session_that_is_left_is_forgotten_and_one_that_is_not_is_kept(
         await async_becomes_true(lambda: answers(entry))
     # c1: a clean start, by which the broker forgets what it has kept for this client id.
     assert broker.log.count("as the-entry (p5, c1") == forgotten
-
-
-# What keeps it from being saved
-
-
-async def test_what_is_wrong_with_the_connection_is_told_until_it_works(hass: HomeAssistant, strict: Mosquitto) -> None:
-    entry = await async_loaded(hass, own_connection(strict, username="landlord", password="s3cret"))
-    an_entry(hass, own_connection(strict, client_id="taken"), "x", prefix="another")
-    before = dict(entry.data)
-    form = await async_broker_form(hass, entry)
-    for error, typed in [
-        ({"base": "cannot_connect"}, typed_for(strict, host=" ")),
-        ({"base": "cannot_connect"}, typed_for(strict, port=float(free_port()))),
-        ({"base": "tls_error"}, typed_for(strict, tls=True)),
-        ({"base": "invalid_auth"}, typed_for(strict, username="landlord", password="wr0ng")),
-        ({"base": "invalid_certificate"}, typed_for(strict, {"ca_certificate": "0" * 32})),
-        ({"advanced": "client_id_in_use"}, typed_for(strict, {"client_id": "taken"})),
-    ]:
-        form = await async_send(hass, form, typed)
-        assert form["step_id"] == "broker"
-        assert form["errors"] == error
-        assert suggested(form) == typed
-    assert entry.data == before
-    assert entry.runtime_data.transport.connected
-    typed = typed_for(strict, {"client_id": "the-entry"}, username="landlord", password=UNCHANGED)
-    assert (await async_send(hass, form, typed))["step_id"] == "reconfigure_topics"
-
-
-async def test_topics_that_the_broker_refuses_are_told(hass: HomeAssistant) -> None:
-    refused = [f"{OTHER_PREFIX}/{UID}/ota/emu_version/result"]
-    with Mosquitto(users=USERS, refused_subscriptions=refused) as broker:
-        entry = await async_loaded(hass, own_connection(broker, username="landlord", password="s3cret"))
-        form = await async_topics_form(hass, entry)
-        form = await async_send(hass, form, {"prefix": OTHER_PREFIX})
-        assert form["errors"] == {"base": "not_authorized"}
-        async with running_site(BrokerTransport(settings_of(broker)), [EmsAddress(PREFIX, UID)]):
-            await async_saved(hass, form)
-        assert await hass.config_entries.async_unload(entry.entry_id)
-
-
-async def test_a_broker_that_is_gone_by_now_is_told(hass: HomeAssistant, broker: Mosquitto) -> None:
-    entry = await async_loaded(hass, own_connection(broker))
-    form = await async_topics_form(hass, entry)
-    broker.stop()
-    form = await async_send(hass, form, {"prefix": PREFIX})
-    assert form["errors"] == {"base": "cannot_connect"}
-    broker.start()
-    async with site_on(broker):
-        await async_saved(hass, form)
-
-
-async def test_what_another_entry_has_already_aborts(hass: HomeAssistant, broker: Mosquitto) -> None:
-    entry = await async_loaded(hass, own_connection(broker))
-    an_entry(hass, own_connection(broker, client_id="other"), OTHER_UID, prefix=OTHER_PREFIX)
-    before = dict(entry.data)
-    result = await async_send(hass, await async_topics_form(hass, entry), {"prefix": OTHER_PREFIX})
-    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "already_configured")
-    assert entry.data == before
-
-
-async def test_what_another_entry_has_got_while_we_asked_aborts(hass: HomeAssistant, broker: Mosquitto) -> None:
-    entry = await async_loaded(hass, own_connection(broker))
-    form = await async_topics_form(hass, entry)
-    async with site_on(broker, OTHER_PREFIX) as site:
-        site.silence(UID)
-        waiting = hass.async_create_task(async_send(hass, form, {"prefix": OTHER_PREFIX}))
-        await site.heard.wait()
-        an_entry(hass, own_connection(broker, client_id="other"), OTHER_UID, prefix=OTHER_PREFIX)
-        await site.async_wait_in_vain(hass)
-        assert (await waiting)["reason"] == "already_configured"
-
-
-async def test_mqtt_that_is_not_loaded_aborts(hass: HomeAssistant, mock_hass_config: None, broker: Mosquitto) -> None:
-    mqtt = await async_set_up_mqtt(hass, broker)
-    entry = await async_loaded(hass, own_connection(broker))
-    menu, other = await async_menu(hass, entry), await async_menu(hass, entry)
-    form = await async_choose(hass, other, "home_assistant")
-    assert await hass.config_entries.async_unload(mqtt.entry_id)
-    results = [await async_choose(hass, menu, "home_assistant")]
-    assert await hass.config_entries.async_remove(mqtt.entry_id)
-    results.append(await async_send(hass, form, {"prefix": PREFIX}))
-    for result in results:
-        assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "mqtt_unavailable")
-    assert entry.data["connection"] == "broker"
