@@ -33,7 +33,7 @@ LAYERS: tuple[frozenset[str], ...] = (
         }
     ),
     frozenset({"upgrade_queue", "broker_form"}),
-    frozenset({"upgrades"}),
+    frozenset({"upgrades", "connection_flow"}),
     frozenset({"runtime", "emu"}),
     frozenset({"entity", "services", "subentry_flow", "issues", "firmware_issues"}),
     frozenset({"ems_subentry_flow", "firmware_subentry_flow"}),

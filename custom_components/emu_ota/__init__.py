@@ -1,13 +1,13 @@
 """EMU OTA: keeps the firmware of energy management units current."""
 
-from homeassistant.config_entries import ConfigEntryState
+from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState
 from homeassistant.const import EVENT_HOMEASSISTANT_STOP, Platform
 from homeassistant.core import Event, HomeAssistant
 from homeassistant.exceptions import ConfigEntryAuthFailed, ConfigEntryNotReady
 from homeassistant.helpers import config_validation as cv, device_registry as dr
 from homeassistant.helpers.typing import ConfigType
 
-from .connection import async_forget_session, transport_for, watch_refusal
+from .connection import async_forget_session, is_same_session, transport_for, watch_refusal
 from .const import DOMAIN
 from .firmware.hosting import HOSTING
 from .firmware.index_storage import IndexStorage
@@ -47,6 +47,14 @@ async def async_setup_entry(hass: HomeAssistant, entry: EmuOtaConfigEntry) -> bo
         failure = ConfigEntryAuthFailed if isinstance(err, InvalidAuth) else ConfigEntryNotReady
         raise failure(translation_domain=DOMAIN, translation_key=_not_ready_key(err)) from err
     watch_refusal(runtime.transport, lambda: entry.async_start_reauth(hass))
+
+    def end_reauth(connected: bool) -> None:  # noqa: FBT001 - a callback's one value
+        """End the question for credentials where the broker takes the present ones again."""
+        if connected:
+            for flow in entry.async_get_active_flows(hass, {SOURCE_REAUTH}):
+                hass.config_entries.flow.async_abort(flow["flow_id"])
+
+    entry.async_on_unload(runtime.transport.watch_connection(end_reauth))
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     runtime.start()
 
@@ -76,7 +84,12 @@ async def async_unload_entry(hass: HomeAssistant, entry: EmuOtaConfigEntry) -> b
     """Stop; upgrades that are under way stay in storage and go on with the next setup."""
     unloaded = await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
     if unloaded:
-        await entry.runtime_data.async_stop()
+        runtime = entry.runtime_data
+        connected = runtime.transport.connected
+        await runtime.async_stop()
+        # Of a broker that it moves away from nothing is wanted any more. One that is gone need not be waited for.
+        if connected and not is_same_session(runtime.data, entry.data):
+            await async_forget_session(runtime.data)
     return unloaded
 
 

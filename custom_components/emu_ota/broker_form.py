@@ -35,6 +35,10 @@ from .forms import TEXT, YES_NO, Input, text_of, whole_number
 from .probe import new_client_id
 
 CONF_ADVANCED: Final = "advanced"
+CONF_KEEP_CERTIFICATES: Final = "keep_certificates"
+
+PASSWORD_UNCHANGED: Final = "__**password_not_changed**__"  # noqa: S105 - it stands for one
+"""What the form holds in place of a stored password, as that of Home Assistant's MQTT does."""
 
 MAX_PEM: Final = 256 * 1024
 """Bytes of an uploaded certificate file: the bundle of all public authorities is about as large."""
@@ -43,7 +47,7 @@ _UPLOADS: Final = (CONF_CA_CERTIFICATE, CONF_CLIENT_CERTIFICATE, CONF_CLIENT_KEY
 
 _CERTIFICATE = FileSelector(FileSelectorConfig(accept=".pem,.crt,.cer,application/x-x509-ca-cert"))
 _KEY = FileSelector(FileSelectorConfig(accept=".pem,.key,application/pkcs8"))
-_ACCOUNT: Final = {
+_ACCOUNT: Final[dict[object, object]] = {
     probatio.Optional(CONF_USERNAME): TextSelector(TextSelectorConfig(autocomplete="off")),
     probatio.Optional(CONF_PASSWORD): TextSelector(
         TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="new-password")
@@ -64,38 +68,83 @@ _ADVANCED: Final = {
     probatio.Optional(CONF_CLIENT_KEY): _KEY,
 }
 
+_KEEP: Final = {probatio.Required(CONF_KEEP_CERTIFICATES, default=True): YES_NO}
+
 ACCOUNT_SCHEMA: Final = probatio.Schema(_ACCOUNT)
 
+_BASIC: Final[dict[object, object]] = {
+    probatio.Required(CONF_HOST): TEXT,
+    probatio.Required(CONF_PORT, default=1883): whole_number(1, 65535),
+    **_ACCOUNT,
+    probatio.Required(CONF_TLS, default=False): YES_NO,
+}
 
 BROKER_SCHEMA: Final = probatio.Schema(
     {
-        probatio.Required(CONF_HOST): TEXT,
-        probatio.Required(CONF_PORT, default=1883): whole_number(1, 65535),
-        **_ACCOUNT,
-        probatio.Required(CONF_TLS, default=False): YES_NO,
+        **_BASIC,
         probatio.Required(CONF_ADVANCED): section(probatio.Schema(_ADVANCED), {"collapsed": True}),
+    }
+)
+BROKER_WITH_CERTIFICATES_SCHEMA: Final = probatio.Schema(
+    {
+        **_BASIC,
+        probatio.Required(CONF_ADVANCED): section(probatio.Schema({**_ADVANCED, **_KEEP}), {"collapsed": True}),
     }
 )
 
 
-def broker_data(user_input: Input, pem_texts: EntryData) -> dict[str, object]:
-    """Return the data of the connection that a form describes; fields that are empty are left out."""
+def broker_schema(stored: EntryData) -> probatio.Schema:
+    """Return the form; where certificates are stored, with the choice to keep them."""
+    return BROKER_WITH_CERTIFICATES_SCHEMA if stored.keys() & set(_UPLOADS) else BROKER_SCHEMA
+
+
+def as_typed(stored: EntryData) -> dict[str, object]:
+    """Return what the form shows of a stored connection: no password, no certificate, no key."""
+    shown = (CONF_HOST, CONF_PORT, CONF_USERNAME, CONF_TLS)
+    typed = {key: stored[key] for key in shown if key in stored}
+    if CONF_PASSWORD in stored:
+        typed[CONF_PASSWORD] = PASSWORD_UNCHANGED
+    fields = [str(key) for key in _ADVANCED if str(key) not in _UPLOADS]
+    return {**typed, CONF_ADVANCED: {key: stored[key] for key in fields if key in stored}}
+
+
+def broker_data(user_input: Input, pem_texts: EntryData, stored: EntryData) -> dict[str, object]:
+    """Return the data of the connection that a form describes; fields that are empty are left out.
+
+    `stored` is what the connection was until now, for what the form does not show of it.
+    """
     advanced = cast("Input", user_input[CONF_ADVANCED])
     data: dict[str, object] = {
         CONF_CONNECTION: CONNECTION_BROKER,
         CONF_HOST: text_of(user_input, CONF_HOST),
         CONF_PORT: user_input[CONF_PORT],
         CONF_USERNAME: text_of(user_input, CONF_USERNAME),
-        CONF_PASSWORD: user_input.get(CONF_PASSWORD),  # its blanks may belong to it
+        CONF_PASSWORD: _password(user_input, stored),
         CONF_TLS: user_input[CONF_TLS],
         CONF_TRANSPORT: advanced[CONF_TRANSPORT],
         CONF_WS_PATH: text_of(advanced, CONF_WS_PATH),
         CONF_CLIENT_ID: text_of(advanced, CONF_CLIENT_ID) or new_client_id(),
         CONF_KEEPALIVE: advanced[CONF_KEEPALIVE],
         CONF_VERIFY_CERTIFICATE: advanced[CONF_VERIFY_CERTIFICATE],
+        **(_kept_certificates(stored, pem_texts) if advanced.get(CONF_KEEP_CERTIFICATES) else {}),
         **pem_texts,
     }
     return {key: value for key, value in data.items() if value not in {None, ""}}
+
+
+def _password(user_input: Input, stored: EntryData) -> object:
+    typed = user_input.get(CONF_PASSWORD)
+    if typed not in {None, "", PASSWORD_UNCHANGED}:
+        return typed  # its blanks may belong to it
+    account_removed = CONF_USERNAME in stored and not text_of(user_input, CONF_USERNAME)
+    return None if account_removed else stored.get(CONF_PASSWORD)
+
+
+def _kept_certificates(stored: EntryData, pem_texts: EntryData) -> EntryData:
+    kept = {field: stored[field] for field in _UPLOADS if field in stored}
+    if "PRIVATE KEY-----" in str(pem_texts.get(CONF_CLIENT_CERTIFICATE)):
+        kept.pop(CONF_CLIENT_KEY, None)  # the new certificate brings its own
+    return kept
 
 
 def with_account(data: EntryData, user_input: Input) -> dict[str, object]:

@@ -1,24 +1,21 @@
-"""The flow that sets up an entry (a connection with a topic prefix, and the first EMS on it), and its credentials."""
+"""The flow that sets up an entry (a connection with a topic prefix, and the first EMS on it), or moves it."""
 
 from collections.abc import Callable, Mapping
 from typing import Final, override
 
 from homeassistant.config_entries import (
+    SOURCE_RECONFIGURE,
     ConfigEntry,
-    ConfigEntryState,
-    ConfigFlow,
     ConfigFlowResult,
     ConfigSubentryData,
     ConfigSubentryFlow,
 )
-from homeassistant.const import CONF_HOST, CONF_PORT, CONF_USERNAME
 from homeassistant.core import callback
 from homeassistant.data_entry_flow import AbortFlow
 from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
 import probatio
 
-from .broker_form import ACCOUNT_SCHEMA, BROKER_SCHEMA, PemUploads, broker_data, with_account
-from .connection import EntryData
+from .connection_flow import ConnectionFlow
 from .const import (
     CONF_CONNECTION,
     CONF_DEVICE_UID,
@@ -33,12 +30,10 @@ from .ems_subentry_flow import EmsSubentryFlow
 from .firmware_subentry_flow import FirmwareSubentryFlow
 from .forms import CONF_ADD_ANYWAY, TEXT, Input, text_of, with_anyway
 from .options_flow import EmuOtaOptionsFlow
-from .probe import async_try_connection, async_try_ems, error_key
+from .probe import async_try_ems, error_key
 from .protocol.errors import CommandError
 from .protocol.topics import EmsAddress, is_level, is_prefix, parse_topic, product_key_prefix, tenant_prefix
 from .transport import TransportError
-
-MQTT_DOMAIN: Final = "mqtt"
 
 # How the topics can be told, by step and field: the documented schemes of the protocol ("Topics").
 _SCHEMES: Final[Mapping[str, Callable[[str], str]]] = {
@@ -50,11 +45,12 @@ _SCHEMES: Final[Mapping[str, Callable[[str], str]]] = {
 TENANT_SCHEMA = probatio.Schema({probatio.Required("tenant"): TEXT, probatio.Required(CONF_DEVICE_UID): TEXT})
 PRODUCT_KEY_SCHEMA = probatio.Schema({probatio.Required("product_key"): TEXT, probatio.Required(CONF_DEVICE_UID): TEXT})
 PREFIX_SCHEMA = probatio.Schema({probatio.Required("prefix"): TEXT, probatio.Required(CONF_DEVICE_UID): TEXT})
+MOVED_SCHEMA = probatio.Schema({probatio.Required(CONF_PREFIX): TEXT})
 NOTHING_TO_FILL_IN = probatio.Schema({})
 
 
-class EmuOtaConfigFlow(ConfigFlow, domain=DOMAIN):
-    """Sets up a connection, its topic prefix and the first EMS on it, and asks for its credentials anew."""
+class EmuOtaConfigFlow(ConnectionFlow, domain=DOMAIN):
+    """Sets up a connection, its topic prefix and the first EMS on it, or changes connection and prefix."""
 
     VERSION = 1
     MINOR_VERSION = 1
@@ -62,9 +58,8 @@ class EmuOtaConfigFlow(ConfigFlow, domain=DOMAIN):
     _anyway_offered = False
 
     def __init__(self) -> None:
-        """Start with no connection chosen."""
-        self._connection: EntryData = {}
-        self._uploads = PemUploads()
+        """Start with no EMS discovered."""
+        super().__init__()
         self._discovered = EmsAddress("", "")
         self._discovered_emus = 0
 
@@ -85,56 +80,40 @@ class EmuOtaConfigFlow(ConfigFlow, domain=DOMAIN):
     @override
     async def async_step_user(self, user_input: Input | None = None) -> ConfigFlowResult:
         """Let the user choose the connection."""
-        mqtt = self.hass.config_entries.async_entries(MQTT_DOMAIN, include_ignore=False, include_disabled=False)
-        options = ["home_assistant", "broker"] if mqtt else ["broker"]
-        return self.async_show_menu(step_id="user", menu_options=options)
+        return self.async_show_menu(step_id="user", menu_options=self._connections())
 
-    async def async_step_home_assistant(self, _: Input | None = None) -> ConfigFlowResult:
-        """Use Home Assistant's own MQTT."""
-        self._abort_if_mqtt_unavailable()
-        self._connection = {CONF_CONNECTION: CONNECTION_HOME_ASSISTANT}
-        return await self.async_step_topics()
-
-    async def async_step_broker(self, user_input: Input | None = None) -> ConfigFlowResult:
-        """Use a connection of our own, which has to work."""
-        errors: dict[str, str] = {}
-        if user_input is not None:
-            errors = await self._async_broker_errors(user_input)
-            if not errors:
-                return await self.async_step_topics()
-        return self.async_show_form(
-            step_id="broker",
-            data_schema=self.add_suggested_values_to_schema(BROKER_SCHEMA, user_input),
-            errors=errors,
+    async def async_step_reconfigure(self, _: Input | None = None) -> ConfigFlowResult:
+        """Let the user choose the connection anew; devices and history stay."""
+        prefix = str(self._get_reconfigure_entry().data[CONF_PREFIX])
+        return self.async_show_menu(
+            step_id="reconfigure",
+            menu_options=self._connections(),
+            description_placeholders={"prefix": prefix},
         )
 
-    async def async_step_reauth(self, _: EntryData) -> ConfigFlowResult:
-        """Ask for the credentials: the broker refuses those of the entry."""
-        return await self.async_step_reauth_confirm()
-
-    async def async_step_reauth_confirm(self, user_input: Input | None = None) -> ConfigFlowResult:
-        """Take credentials with which the broker lets us in."""
-        entry = self._get_reauth_entry()
+    async def async_step_reconfigure_topics(self, user_input: Input | None = None) -> ConfigFlowResult:
+        """Take the prefix under which the EMSs of the entry are found over the connection, and save."""
+        entry = self._get_reconfigure_entry()
         errors: dict[str, str] = {}
         if user_input is not None:
-            data = with_account(entry.data, user_input)
-            try:
-                await async_try_connection(self.hass, data)
-            except TransportError as err:
-                errors = {"base": error_key(err)}
-            else:
-                return self._update_and_reload(entry, data)
+            prefix = text_of(user_input, CONF_PREFIX)
+            errors = await self._async_moved_errors(entry, prefix, anyway=bool(user_input.get(CONF_ADD_ANYWAY)))
+            if not errors:
+                return self._update_and_reload(entry, {**self._connection, CONF_PREFIX: prefix})
         return self.async_show_form(
-            step_id="reauth_confirm",
+            step_id="reconfigure_topics",
             data_schema=self.add_suggested_values_to_schema(
-                ACCOUNT_SCHEMA, user_input or {CONF_USERNAME: entry.data.get(CONF_USERNAME, "")}
+                with_anyway(MOVED_SCHEMA, offered=self._anyway_offered),
+                user_input or {CONF_PREFIX: entry.data[CONF_PREFIX]},
             ),
             errors=errors,
-            description_placeholders={
-                "broker": f"{entry.data.get(CONF_HOST)}:{entry.data.get(CONF_PORT)}",
-                "prefix": str(entry.data[CONF_PREFIX]),
-            },
         )
+
+    @override
+    async def _async_connected(self) -> ConfigFlowResult:
+        if self.source == SOURCE_RECONFIGURE:
+            return await self.async_step_reconfigure_topics()
+        return await self.async_step_topics()
 
     @override
     async def async_step_mqtt(self, discovery_info: MqttServiceInfo) -> ConfigFlowResult:
@@ -175,7 +154,7 @@ class EmuOtaConfigFlow(ConfigFlow, domain=DOMAIN):
         if is_configured_uid(self.hass, address.uid):
             raise AbortFlow("already_configured")
         self._connection = {CONF_CONNECTION: CONNECTION_HOME_ASSISTANT}
-        entry = self._same_entry({**self._connection, CONF_PREFIX: address.prefix})
+        entry = self._same_entry(address.prefix)
         if entry is None:
             # An entry is a connection with all its EMSs: it has no unique id, and outlives this EMS.
             await self.async_set_unique_id(None)
@@ -223,23 +202,39 @@ class EmuOtaConfigFlow(ConfigFlow, domain=DOMAIN):
             errors=errors,
         )
 
+    async def _async_moved_errors(self, entry: ConfigEntry, prefix: str, *, anyway: bool) -> dict[str, str]:
+        """Return what keeps the entry from being found over its new connection with this prefix."""
+        if not is_prefix(prefix):
+            return {CONF_PREFIX: "invalid_topic"}
+        uids = [str(ems.data[CONF_DEVICE_UID]) for ems in entry.get_subentries_of_type(SUBENTRY_EMS)]
+        self._abort_if_moved_onto_another(prefix)
+        errors = await self._async_errors([EmsAddress(prefix, uid) for uid in uids], anyway=anyway, field=CONF_PREFIX)
+        self._abort_if_moved_onto_another(prefix)
+        return errors
+
     async def _async_ems_errors(self, address: EmsAddress, *, anyway: bool) -> dict[str, str]:
         self._abort_if_configured(address)
+        errors = await self._async_errors([address], anyway=anyway, field=CONF_DEVICE_UID)
+        # The answer may have taken seconds, in which another flow may have been faster.
+        self._abort_if_configured(address)
+        return errors
+
+    async def _async_errors(self, addresses: list[EmsAddress], *, anyway: bool, field: str) -> dict[str, str]:
+        """Return why none of the EMSs can be found over the connection; that none answers is said at the field."""
+        entry = self._changed_entry()
         try:
-            answers = await async_try_ems(self.hass, self._connection, address, must_answer=not anyway)
+            answers = await async_try_ems(self.hass, self._connection, *addresses, must_answer=not anyway, entry=entry)
         except TransportError as err:
             if self._connection[CONF_CONNECTION] == CONNECTION_HOME_ASSISTANT:
                 self._abort_if_mqtt_unavailable()
             return {"base": error_key(err)}
-        # The answer may have taken seconds, in which another flow may have been faster.
-        self._abort_if_configured(address)
         if answers:
             return {}
         self._anyway_offered = True
-        return {CONF_DEVICE_UID: "no_answer"}
+        return {field: "no_answer"}
 
     def _create_entry(self, prefix: str, uid: str) -> ConfigFlowResult:
-        end_discovery(self.hass, uid, but=self.flow_id)
+        end_discovery(self.hass, uid)
         return self.async_create_entry(
             title=prefix,
             data={**self._connection, CONF_PREFIX: prefix},
@@ -248,41 +243,13 @@ class EmuOtaConfigFlow(ConfigFlow, domain=DOMAIN):
             ],
         )
 
-    def _abort_if_mqtt_unavailable(self) -> None:
-        entries = self.hass.config_entries.async_entries(MQTT_DOMAIN)
-        if not any(entry.state is ConfigEntryState.LOADED for entry in entries):
-            raise AbortFlow("mqtt_unavailable")
-
     def _abort_if_configured(self, address: EmsAddress) -> None:
-        entry = self._same_entry({**self._connection, CONF_PREFIX: address.prefix})
-        if entry is not None or is_configured_uid(self.hass, address.uid):
+        if self._same_entry(address.prefix) is not None or is_configured_uid(self.hass, address.uid):
             raise AbortFlow("already_configured")
 
-    def _same_entry(self, data: EntryData) -> ConfigEntry | None:
-        """Return the entry with the same connection and prefix."""
-        entries = self.hass.config_entries.async_entries(DOMAIN, include_ignore=False)
-        return next((entry for entry in entries if _identity(entry.data) == _identity(data)), None)
-
-    async def _async_broker_errors(self, user_input: Input) -> dict[str, str]:
-        """Return what is wrong with a filled-in form; where nothing is, the connection is kept."""
-        pem_texts = await self._uploads.async_read(self.hass, user_input)
-        if pem_texts is None:
-            return {"base": "invalid_certificate"}
-        connection = broker_data(user_input, pem_texts)
-        if CONF_HOST not in connection:
-            return {"base": "cannot_connect"}
-        try:
-            await async_try_connection(self.hass, connection)
-        except TransportError as err:
-            return {"base": error_key(err)}
-        self._connection = connection
-        return {}
-
-    def _update_and_reload(self, entry: ConfigEntry, data: EntryData) -> ConfigFlowResult:
-        """Save and finish. The entry's own listener takes over what needs no reload; a connection does."""
-        result = self.async_update_and_abort(entry, data=data)
-        self.hass.config_entries.async_schedule_reload(entry.entry_id)
-        return result
+    def _abort_if_moved_onto_another(self, prefix: str) -> None:
+        if self._same_entry(prefix) is not None:
+            raise AbortFlow("already_configured")
 
 
 def _prefix(scheme: str, text: str) -> str | None:
@@ -292,9 +259,3 @@ def _prefix(scheme: str, text: str) -> str | None:
     except CommandError:
         return None
     return prefix if is_prefix(prefix) else None
-
-
-def _identity(data: EntryData) -> tuple[object, ...]:
-    """Return what makes an entry the only one of its kind: where it connects to, and its prefix."""
-    host = str(data.get(CONF_HOST, "")).lower()
-    return data.get(CONF_CONNECTION), host, data.get(CONF_PORT), data.get(CONF_PREFIX)

@@ -13,6 +13,7 @@ from .const import (
     CONF_CLIENT_KEY,
     CONF_CONNECTION,
     CONF_KEEPALIVE,
+    CONF_PREFIX,
     CONF_TLS,
     CONF_TRANSPORT,
     CONF_VERIFY_CERTIFICATE,
@@ -59,6 +60,12 @@ TRANSPORTS: Final[dict[str, Callable[[HomeAssistant, EntryData], Transport]]] = 
     CONNECTION_HOME_ASSISTANT: _home_assistant,
     CONNECTION_BROKER: _own_connection,
 }
+
+
+def is_same_session(data: EntryData, other: EntryData) -> bool:
+    """Tell whether what a broker keeps for a connection with this data is of use to one with the other."""
+    parts = (CONF_CONNECTION, CONF_HOST, CONF_PORT, CONF_CLIENT_ID, CONF_PREFIX)
+    return all(data.get(part) == other.get(part) for part in parts)
 
 
 async def async_forget_session(data: EntryData) -> None:

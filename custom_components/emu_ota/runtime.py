@@ -58,6 +58,8 @@ class Runtime:
     def __init__(self, hass: HomeAssistant, entry: EmuOtaConfigEntry, transport: Transport) -> None:
         """Put the parts together; nothing runs yet."""
         self.transport = transport
+        self.data = entry.data
+        """The entry's data with which this was set up: the entry may have been given another connection since."""
         self.releases = EntryReleases(
             hass, entry, changed=self._releases_changed, in_use=lambda: async_packages_in_use(hass)
         )

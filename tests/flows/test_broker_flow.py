@@ -6,14 +6,13 @@ import re
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, InvalidData
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.emu_ota.const import DOMAIN
 from tests.certificates import Authority
 from tests.doors import WebsocketDoor
 from tests.mosquitto import Mosquitto, MosquittoTls, free_port
 
-from .entry_flow import ADVANCED, async_choose, async_send, async_to_broker, async_to_topics, typed_for
+from .entries import an_entry, own_connection
+from .entry_flow import ADVANCED, async_choose, async_send, async_to_broker, typed_for
 from .forms import fields, suggested
 from .site import PREFIX, UID, site_on
 from .uploads import Uploads
@@ -193,20 +192,23 @@ async def test_the_client_id_that_was_typed_is_the_one_that_is_tried(hass: HomeA
     assert "as the-owner (" in broker.log
 
 
-async def test_a_trial_never_takes_the_client_id_of_an_entry(hass: HomeAssistant, broker: Mosquitto) -> None:
-    entry = MockConfigEntry(
-        domain=DOMAIN,
-        data={
-            "connection": "broker",
-            "prefix": PREFIX,
-            "host": broker.host,
-            "port": broker.port,
-            "client_id": "the-entry",
-        },
-    )
-    entry.add_to_hass(hass)
-    assert await hass.config_entries.async_setup(entry.entry_id)
-    await async_to_topics(hass, broker, "prefix", {"client_id": "the-entry"})
-    assert broker.log.count("as the-entry (") == 1
-    assert entry.runtime_data.transport.connected
-    assert await hass.config_entries.async_unload(entry.entry_id)
+@pytest.mark.parametrize("port", [None, 8883])
+async def test_the_client_id_of_another_entry_is_refused(
+    hass: HomeAssistant, broker: Mosquitto, port: int | None
+) -> None:
+    """Whichever port of the broker the other one uses, and whether it is running or not."""
+    an_entry(hass, own_connection(broker, client_id="the-entry", **({} if port is None else {"port": port})))
+    typed = typed_for(broker, {"client_id": " the-entry "})
+    result = await async_send(hass, await async_to_broker(hass), typed)
+    assert result["step_id"] == "broker"
+    assert result["errors"] == {"advanced": "client_id_in_use"}
+    assert suggested(result) == typed
+    assert "as the-entry (" not in broker.log
+    result = await async_send(hass, result, typed_for(broker, {"client_id": "another"}))
+    assert result["step_id"] == "topics"
+
+
+async def test_the_client_id_of_an_entry_at_another_broker_may_be_used(hass: HomeAssistant, broker: Mosquitto) -> None:
+    an_entry(hass, own_connection(broker, client_id="the-entry", host="192.0.2.7"))
+    form = await async_to_broker(hass)
+    assert (await async_send(hass, form, typed_for(broker, {"client_id": "the-entry"})))["step_id"] == "topics"

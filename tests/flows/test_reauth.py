@@ -2,6 +2,7 @@
 
 from homeassistant.config_entries import ConfigEntryState, ConfigFlowResult
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers import issue_registry as ir
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -79,6 +80,25 @@ async def test_the_client_id_of_the_entry_is_tried_where_a_broker_may_let_in_no_
         assert await hass.config_entries.async_unload(entry.entry_id)
 
 
+async def test_it_is_tried_as_well_once_the_broker_has_turned_the_entry_away(
+    hass: HomeAssistant, broker: Mosquitto
+) -> None:
+    """The entry is loaded, but not connected: nobody is disturbed."""
+    entry = an_entry(hass, own_connection(broker, **OLD))
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    broker.stop()
+    with Mosquitto(users=USERS, options=["clientid_prefixes the-"], port=broker.port) as changed:
+        await async_becomes_true(hass.config_entries.flow.async_progress)
+        form = await async_the_form(hass)
+        form = await async_send(hass, form, OLD)
+        assert form["errors"] == {"base": "invalid_auth"}
+        assert_saved(await async_send(hass, form, NEW), "reauth_successful")
+        await hass.async_block_till_done()
+        assert entry.runtime_data.transport.connected
+        assert "as emu_ota_" not in changed.log
+        assert await hass.config_entries.async_unload(entry.entry_id)
+
+
 async def test_credentials_that_are_refused_later_are_asked_for_once(hass: HomeAssistant, broker: Mosquitto) -> None:
     entry = an_entry(hass, own_connection(broker, **OLD))
     assert await hass.config_entries.async_setup(entry.entry_id)
@@ -94,6 +114,23 @@ async def test_credentials_that_are_refused_later_are_asked_for_once(hass: HomeA
         assert state_of(entry) is ConfigEntryState.LOADED
         assert entry.runtime_data.transport.connected
         assert await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_the_question_ends_when_the_broker_lets_the_entry_in_again(
+    hass: HomeAssistant, broker: Mosquitto, issue_registry: ir.IssueRegistry
+) -> None:
+    """Its owner has mended the account there: there is nothing to ask any more."""
+    entry = an_entry(hass, own_connection(broker, **OLD))
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    broker.stop()
+    with Mosquitto(users=USERS, port=broker.port):
+        await async_becomes_true(hass.config_entries.flow.async_progress)
+        assert len(issue_registry.issues) == 1
+    broker.start()
+    await async_becomes_true(lambda: entry.runtime_data.transport.connected)
+    assert hass.config_entries.flow.async_progress() == []
+    assert not issue_registry.issues
+    assert await hass.config_entries.async_unload(entry.entry_id)
 
 
 async def test_a_broker_that_is_only_gone_is_no_reason_to_ask(hass: HomeAssistant, broker: Mosquitto) -> None:
