@@ -12,8 +12,9 @@ The core is sans-IO and knows no clock: time is what the caller says it is, in s
     ems.emu(2).version; ems.emu(4).online = True              # what an EMU is can be looked at and changed
 
 `SimulatedEmu(device_id, version="emu-v1.0.0", online=True, boards=2)`; `EmsSettings(revision=B, timings=REALISTIC,
-tells_reply=False, trailing_commas=None (on for B), rests_at_512=False, seed=0)`. Every `Fault` has a line in
-`faults.DESCRIPTIONS`; the fields of `FaultSetting` say how strong, where and how often it strikes.
+tells_reply=False, trailing_commas=None (on for B), rests_at_512=False, progress_at_rest=True,
+seed=0)`. Every `Fault` has a line in `faults.DESCRIPTIONS`; the fields of `FaultSetting` say how strong, where and how
+often it strikes. `ems.fall_silent(seconds)` is a restart of the EMS at any moment.
 
 Driven by a site, over any `Transport` (also `BrokerTransport`):
 

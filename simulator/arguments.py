@@ -124,6 +124,9 @@ def _add_site(command_line: argparse.ArgumentParser) -> None:
     site.add_argument("--reply", action="store_true", help="results carry `reply`")
     site.add_argument("--rests-at-512", action="store_true", help="C and D: EMUs at rest show 512")
     site.add_argument(
+        "--no-progress-at-rest", action="store_true", help="emu_upgrade_result is answered only during upgrades"
+    )
+    site.add_argument(
         "--trailing-commas",
         action=argparse.BooleanOptionalAction,
         help="write them as the vendor's samples do (default: revision B does)",

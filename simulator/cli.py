@@ -218,6 +218,7 @@ def _ems(options: Namespace, uid: str) -> SimulatedEms:
             tells_reply=options.reply,
             trailing_commas=options.trailing_commas,
             rests_at_512=options.rests_at_512,
+            progress_at_rest=not options.no_progress_at_rest,
             seed=options.seed,
         ),
     )

@@ -10,6 +10,7 @@ from custom_components.emu_ota.protocol.models import (
     DownloadStatus,
     EmuStatus,
     ProgressCommand,
+    Stage,
     UpgradeCommand,
     VersionCommand,
 )
@@ -45,6 +46,8 @@ class EmsSettings:
     """Results carry the trailing commas of the vendor's samples; None: those of revision B do."""
     rests_at_512: bool = False
     """With a bit field, EMUs at rest show 512 as in the vendor's sample, also after they told their success."""
+    progress_at_rest: bool = True
+    """emu_upgrade_result is answered for an EMU at rest, too, not only in the stages of an upgrade."""
     seed: int = 0
     """Of the message ids."""
 
@@ -163,6 +166,10 @@ class SimulatedEms:
         """Return when `advance` has something to do next; None: not before a message, a download or a fault's end."""
         return self._clock.next_due()
 
+    def fall_silent(self, seconds: float) -> None:
+        """Hear and say nothing for so many seconds from now, as when it restarts; what is under way goes on."""
+        self._clock.start(self._silent(seconds))
+
     def take_downloads(self) -> list[DownloadRequest]:
         """Return the files that the EMS wants, each once."""
         requests, self._requests = self._requests, []
@@ -173,8 +180,15 @@ class SimulatedEms:
         self._clock.run_until(now)
         self._fetched[number] = fetched
 
+    def _silent(self, seconds: float) -> Process:
+        self._tell(What.SILENT, seconds=round(seconds))
+        with self._silence.kept():
+            yield seconds
+
     def _ignores(self, exchange: Exchange, device_id: int | None) -> bool:
         ignored = self.faults.strike(Fault.NO_ANSWER, device_id) is not None
+        if exchange is Exchange.PROGRESS and device_id is not None and not self.settings.progress_at_rest:
+            ignored = ignored or self._emus[device_id].stage == Stage.COMPLETE
         self._tell(What.IGNORED if ignored else What.HEARD, device_id, exchange=exchange)
         return ignored
 

@@ -181,6 +181,10 @@ class Faults:
             return None
         return self.strike(fault, emu)
 
+    def struck(self, fault: Fault) -> bool:
+        """Tell whether a fault that is switched on has struck at all."""
+        return any(switch.strikes for switch in self._switches if switch.setting.fault is fault)
+
     def _find(self, fault: Fault, emu: int | None) -> _Switch | None:
         for switch in self._switches:
             setting = switch.setting

@@ -351,7 +351,9 @@ class EmsCoordinator:
             self._note_code(name, code)
         # Retained is old news: it fills in what is not known yet, and nothing else.
         after = before.over(told) if retained and before is not None else told.over(before)
-        if told.active and not retained and _moved(told, before):
+        # What stood there at the start may have moved a moment before.
+        moved = told.device_id not in self._moved_at or _moved(told, before)
+        if told.active and not retained and moved:
             self._moved_at[told.device_id] = dt_util.utcnow().timestamp()
         if after != before:
             self.emus[told.device_id] = after

@@ -8,6 +8,7 @@ from custom_components.emu_ota.protocol.models import (
     Component,
     DownloadStatus,
     EmuStatus,
+    ProgressResult,
     Report,
     Stage,
     SuccessBit,
@@ -76,6 +77,21 @@ def test_an_ems_that_rests_at_512_tells_its_success_only_until_the_restart() -> 
     told = [report.success for report in bench.reports(UPGRADE) if report.success is not None]
     assert told[0] == told[-1] == 512
     assert FINISHED in told
+
+
+def test_an_ems_may_answer_for_the_progress_only_in_the_stages_of_an_upgrade() -> None:
+    bench = Bench(EmsSettings(progress_at_rest=False))
+    bench.send(ask_progress(ADDRESS, bench.stamp(), 2))
+    assert bench.run(5) == []
+    bench.order()
+    for _ in range(round(UPGRADE / 2)):
+        bench.send(ask_progress(ADDRESS, bench.stamp(), 2))
+        bench.run(2)
+    told = {heard.message.report.stage for heard in bench.heard if isinstance(heard.message, ProgressResult)}
+    assert told >= {Stage.PREPARING_UPGRADE, Stage.TRANSFERRING, Stage.VERIFYING}
+    answered = sum(isinstance(heard.message, ProgressResult) for heard in bench.heard)
+    assert answered < UPGRADE / 2 * 0.8
+    assert bench.versions()[2] == NEW
 
 
 def test_while_it_restarts_an_emu_is_offline_and_tells_nothing() -> None:

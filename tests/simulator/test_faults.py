@@ -42,9 +42,11 @@ def test_no_answer_ignores_every_command_and_does_nothing() -> None:
 def test_a_fault_strikes_as_often_as_it_was_told() -> None:
     bench = Bench()
     bench.ems.faults.on(Fault.NO_ANSWER, times=2)
+    assert not bench.ems.faults.struck(Fault.NO_ANSWER)
     for _ in range(3):
         bench.send(ask_versions(ADDRESS, bench.stamp()))
     assert len(bench.run(1)) == 1
+    assert bench.ems.faults.struck(Fault.NO_ANSWER)
 
 
 def test_a_fault_of_one_emu_leaves_the_others_alone() -> None:
@@ -267,6 +269,19 @@ def test_silent_restart_says_nothing_while_the_emu_restarts() -> None:
     answers = [heard.at for heard in bench.heard]
     gaps = [later - earlier for earlier, later in pairwise(answers)]
     assert 44 < max(gaps) < 50
+    assert bench.versions()[2] == NEW
+
+
+def test_an_ems_that_falls_silent_hears_nothing_either_and_then_goes_on() -> None:
+    bench = Bench()
+    bench.order()
+    bench.run(5)
+    bench.ems.fall_silent(60)
+    bench.send(ask_versions(ADDRESS, bench.stamp()))
+    assert bench.run(59) == []
+    bench.run(1)
+    assert bench.report().stage in set(Stage)
+    bench.run(UPGRADE)
     assert bench.versions()[2] == NEW
 
 

@@ -9,7 +9,7 @@ from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 import pytest
 
 from custom_components.emu_ota.protocol.commands import Stamp, order_upgrade
-from custom_components.emu_ota.protocol.models import Component
+from custom_components.emu_ota.protocol.models import Component, Stage
 from simulator.emu import SimulatedEmu
 from simulator.faults import Fault
 from simulator.package import build_package, md5_of
@@ -285,6 +285,19 @@ async def test_a_stuck_upgrade_of_somebody_else_is_not_waited_for(world: World) 
     assert world.update(3).attributes["in_progress"] is True
     await world.until(lambda: len(world.orders()) == 1, 120, step=5)
     assert world.update(3).attributes["in_progress"] is False
+    assert await world.ended(install) is None
+
+
+async def test_after_a_restart_nobody_knows_since_when_somebody_else_s_upgrade_stands_still(world: World) -> None:
+    world.ems.faults.on(Fault.STALL, 3, stage=Stage.VERIFYING)
+    somebody_upgrades(world, 3)
+    await world.until(lambda: world.ems.emu(3).stage == Stage.VERIFYING)
+    await world.refresh()
+    await world.reload()
+    install = await world.install(2)
+    await world.pass_time(880, 10)
+    assert world.orders() == []
+    await world.until(lambda: len(world.orders()) == 1, 120, step=5)
     assert await world.ended(install) is None
 
 

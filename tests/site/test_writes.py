@@ -70,13 +70,13 @@ async def test_progress_is_written_at_most_every_ten_seconds(hand: HandEms) -> N
     await hand.versions(report(stage=3, content=0))
     entity_ids = [world.entity_id("update", "firmware"), world.entity_id("sensor", "upgrade_progress")]
     writes = Writes(world)
-    for percent in range(1, 61):
+    for percent in range(1, 51):  # from 55 s on, an EMS that answers nothing may count as silent
         await world.tick(1)
         await hand.progress(report(stage=3, content=percent))
     written = writes.take()
     assert set(written) == set(entity_ids)
     for entity_id in entity_ids:
-        assert 5 <= written.count(entity_id) <= 6
+        assert 4 <= written.count(entity_id) <= 5
 
 
 @pytest.mark.usefixtures("every_entity_enabled")
