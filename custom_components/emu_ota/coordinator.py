@@ -351,7 +351,9 @@ class EmsCoordinator:
             self._note_code(name, code)
         # Retained is old news: it fills in what is not known yet, and nothing else.
         after = before.over(told) if retained and before is not None else told.over(before)
-        if told.active and not retained and _moved(told, before):
+        # When what was active before a restart of ours has last moved was not seen: no reason to take it for stuck.
+        seen_active = told.device_id in self._moved_at
+        if told.active and not retained and (not seen_active or _moved(told, before)):
             self._moved_at[told.device_id] = dt_util.utcnow().timestamp()
         if after != before:
             self.emus[told.device_id] = after
