@@ -21,7 +21,7 @@ from .protocol.upgrade_machine import Effect, advance
 from .storage import EntryStorage
 from .ticking import Ticking
 from .transport import NotSent, TransportError
-from .upgrade_queue import HOLD, Limits, UpgradeQueue
+from .upgrade_queue import Limits, UpgradeQueue
 from .waiting import Waiting
 
 TICK_RUNNING: Final = 5.0
@@ -58,16 +58,12 @@ class Upgrades:
     async def async_load(self) -> None:
         """Take up what was under way; it goes on once its EMS was asked."""
         await self.history.async_load()
-        for upgrade in await self.active.async_load(lambda upgrade_id: self.history.get(upgrade_id) is not None):
+        for upgrade in await self.active.async_load(self.history.get):
             # A crash came before its outcome was in the history.
             self.history.add(upgrade)
             await self._async_save_ended(upgrade)
         for upgrade in self.active:
             self._offer(upgrade)
-        now = dt_util.utcnow().timestamp()
-        for upgrade in self.history.newest():
-            if upgrade.by_deadline and upgrade.ended_at is not None and now - upgrade.ended_at < HOLD:
-                self._queue.hold(upgrade.uid)
 
     async def async_stop(self) -> None:
         """Stop watching, and write where each upgrade stands. Those who wait get UpgradeInterrupted."""
@@ -148,7 +144,7 @@ class Upgrades:
     @callback
     def abandon_removed(self) -> None:
         """End the upgrades of EMSs that were taken out of Home Assistant while nobody looked."""
-        for uid in {upgrade.uid for upgrade in self.active} - self._systems.keys():
+        for uid in ({upgrade.uid for upgrade in self.active} | self.active.held) - self._systems.keys():
             self.abandon(uid)
 
     @callback

@@ -2,6 +2,8 @@
 
 import time
 
+import pytest
+
 from simulator.faults import Fault
 
 from .world import World
@@ -26,6 +28,29 @@ async def test_after_an_outcome_by_deadline_the_queue_holds_until_nothing_has_mo
     assert time.time() - restarting_at > 500
     assert await world.ended(install) is None
     assert world.last_upgrade(2) == ("succeeded", None)
+
+
+@pytest.mark.parametrize("reloads", [1, 2])
+async def test_a_restart_of_ours_does_not_end_the_hold(world: World, reloads: int) -> None:
+    await lost(world)
+    await world.until(lambda: world.ems.emu(2).restarting, step=5)
+    restarting_at = time.time()
+    for _ in range(reloads):
+        await world.reload()
+    install = await world.install(3)
+    await world.until(lambda: len(world.orders()) == 2, step=5)
+    assert time.time() - restarting_at > 500
+    assert await world.ended(install) is None
+
+
+async def test_a_hold_that_has_ended_does_not_come_back_with_a_restart(world: World) -> None:
+    await lost(world)
+    await world.pass_time(3600, 30)
+    await world.reload()
+    await world.pass_time(5)
+    install = await world.install(3)
+    await world.until(lambda: len(world.orders()) == 2, 10)
+    assert await world.ended(install) is None
 
 
 async def test_what_an_ems_is_still_at_work_on_is_not_ordered_again(world: World) -> None:
