@@ -39,12 +39,7 @@ class UpgradeQueue:
     def release(self, coordinator: EmsCoordinator) -> None:
         """Let the queue of an EMS go on that has answered, if nothing has moved there for long enough."""
         if coordinator.uid in self._active.held and coordinator.rested(HOLD):
-            self.forget(coordinator.uid)
-
-    def forget(self, uid: str) -> None:
-        """Hold nothing on an EMS any more."""
-        if uid in self._active.held:
-            self._active.held.remove(uid)
+            self._active.held.remove(coordinator.uid)
             self._active.save()
 
     def pace(self, uid: str) -> float:

@@ -137,14 +137,16 @@ class Upgrades:
     def abandon(self, uid: str) -> None:
         """End the upgrades of an EMS that was taken out of Home Assistant."""
         for upgrade in self.active.of(uid):
+            if upgrade.running:
+                # Somebody may bring the EMS back while it is still at work.
+                self._queue.hold(uid)
             self._advance(upgrade, Happened.REMOVED)
-        self._queue.forget(uid)
         self._pump()
 
     @callback
     def abandon_removed(self) -> None:
         """End the upgrades of EMSs that were taken out of Home Assistant while nobody looked."""
-        for uid in ({upgrade.uid for upgrade in self.active} | self.active.held) - self._systems.keys():
+        for uid in {upgrade.uid for upgrade in self.active} - self._systems.keys():
             self.abandon(uid)
 
     @callback

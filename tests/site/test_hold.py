@@ -6,7 +6,7 @@ import pytest
 
 from simulator.faults import Fault
 
-from .world import World
+from .world import UID, World, ems_subentry
 
 
 async def lost(world: World) -> None:
@@ -90,3 +90,29 @@ async def test_a_hold_of_an_ems_that_never_answers_again_does_not_keep_the_queue
     assert await world.ended(second, seconds=3 * 3600, step=30) is not None
     assert world.last_upgrade(3) == ("failed", "ems_unreachable")
     assert world.ordered() == [2]
+
+
+async def test_an_ems_that_is_taken_out_and_brought_back_is_still_at_work(world: World) -> None:
+    await world.install(2)
+    await world.until(lambda: world.stage() == "transferring")
+    await world.remove(UID)
+    await world.pass_time(10)
+    await world.add(ems_subentry())
+    await world.pass_time(10)
+    install = await world.install(3)
+    await world.until(lambda: world.ems.emu(2).restarting, step=5)
+    restarting_at = time.time()
+    await world.until(lambda: len(world.orders()) == 2, step=5)
+    assert time.time() - restarting_at > 500
+    assert await world.ended(install) is None
+
+
+async def test_what_was_only_queued_holds_nothing_when_its_ems_is_brought_back(world: World) -> None:
+    world.ems.emu(2).online = False
+    await world.install(2)
+    await world.remove(UID)
+    await world.add(ems_subentry())
+    await world.pass_time(10)
+    install = await world.install(3)
+    await world.until(lambda: len(world.orders()) == 1, 10)
+    assert await world.ended(install) is None
