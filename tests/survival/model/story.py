@@ -238,6 +238,7 @@ class Story:
 
     def _maybe_die(self, moment: Moment) -> None:
         if not self.loop.died and self._doom(moment):
+            self._note(self.laws.look)  # the time up to here was looked at, too
             self.loop.died = True
             self.site.heard.set()
 
