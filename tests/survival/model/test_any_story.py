@@ -93,20 +93,23 @@ class Survival(RuleBasedStateMachine):
         settings=st.tuples(settings_of_an_ems, settings_of_an_ems),
         seed=st.integers(0, 2**16),
         keep_session=st.booleans(),
+        max_parallel=st.integers(1, 2),
         broken=st.lists(st.tuples(uids, faults), min_size=1, max_size=3),
         ordered=st.lists(emus, min_size=1, max_size=4, unique=True),
     )
-    def begin(
+    def begin(  # noqa: PLR0913 - what a story is made of
         self,
         *,
         settings: tuple[EmsSettings, EmsSettings],
         seed: int,
         keep_session: bool,
+        max_parallel: int,
         broken: list[tuple[str, FaultSetting]],
         ordered: list[EmuKey],
     ) -> None:
         """Begin with a site at rest, something broken (which need not matter), and an upgrade or more."""
         self.story = Story(self._freezer, list(settings), seed=seed, keep_session=keep_session)
+        self.story.options[CONF_MAX_PARALLEL] = max_parallel
         self.story.run(self.story.begin())
         for uid, setting in broken:
             self.story.ems(uid).faults.add(setting)
