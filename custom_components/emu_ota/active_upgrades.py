@@ -6,7 +6,7 @@ from typing import Final
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.util import dt as dt_util
 
-from .protocol.upgrade import Upgrade
+from .protocol.upgrade import Reason, Upgrade
 from .storage import EntryStorage
 
 SAVE_PROGRESS: Final = 10.0
@@ -84,7 +84,8 @@ class ActiveUpgrades:
         for upgrade in stored.upgrades:
             if (known := ended(upgrade.id)) is None:
                 (self._upgrades if upgrade.outcome is None else self._ended)[upgrade.id] = upgrade
-            elif known.by_deadline:  # a crash came before its hold was written
+            elif known.by_deadline or (upgrade.running and known.reason is Reason.EMS_REMOVED):
+                # A crash came before the hold was written that this leads to.
                 self.held.add(upgrade.uid)
         return tuple(self._ended.values())
 
