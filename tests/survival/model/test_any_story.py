@@ -34,6 +34,9 @@ SHARDS = 4
 SECONDS, MINUTES = [0.5, 2.0, 5.0, 12.0, 30.0], [60.0, 130.0, 300.0, 650.0]
 HOURS = [1000.0, 3600.0, 3 * 3600.0]
 
+DECISIVE = [Fault.STALL, Fault.ERRORS_REPORTED, Fault.VERSION_UNCHANGED, Fault.OTHER_VERSION, Fault.DOES_NOT_RETURN]
+"""Of these an upgrade ends; most others only disturb it."""
+
 emus = st.sampled_from(EMUS)
 uids = st.sampled_from(UIDS)
 versions = st.sampled_from([OLD, BETWEEN, NEW])
@@ -43,7 +46,7 @@ settings_of_an_ems = st.builds(
 )
 faults = st.builds(
     FaultSetting,
-    fault=st.sampled_from(Fault),
+    fault=st.sampled_from([*Fault, *DECISIVE * 3]),
     emu=st.sampled_from([None, 2, 2, 3]),
     times=st.sampled_from([None, 1, 1, 3]),
     seconds=st.sampled_from([None, None, 5.0, 700.0, 2000.0]),
