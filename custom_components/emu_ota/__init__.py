@@ -98,7 +98,7 @@ async def async_remove_entry(hass: HomeAssistant, entry: EmuOtaConfigEntry) -> N
     delete_issues(hass, entry)
     storage = EntryStorage(hass, entry.entry_id)
     hosting = hass.data[HOSTING]
-    upgrades = await storage.async_load_upgrades()
+    upgrades = (await storage.async_load_active()).upgrades
     for upgrade in upgrades:
         if upgrade.token is not None:
             hosting.close(upgrade.token)

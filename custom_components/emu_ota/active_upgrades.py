@@ -6,7 +6,7 @@ from typing import Final
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.util import dt as dt_util
 
-from .protocol.upgrade import Upgrade
+from .protocol.upgrade import Reason, Upgrade
 from .storage import EntryStorage
 
 SAVE_PROGRESS: Final = 10.0
@@ -20,6 +20,8 @@ class ActiveUpgrades:
         """Begin with none."""
         self._hass = hass
         self._storage = storage
+        self.held: set[str] = set()
+        """The EMSs, by uid, on which nothing may begin yet: they may still be at work on what has ended for us."""
         self._upgrades: dict[str, Upgrade] = {}
         self._ended: dict[str, Upgrade] = {}
         """Those with an outcome that the history does not have in storage yet."""
@@ -75,11 +77,16 @@ class ActiveUpgrades:
         """Take note that an outcome is in storage elsewhere."""
         self._ended.pop(upgrade.id, None)
 
-    async def async_load(self, is_known: Callable[[str], bool]) -> tuple[Upgrade, ...]:
-        """Read what was under way, but for what is known to have ended; return what had ended besides."""
-        for upgrade in await self._storage.async_load_upgrades():
-            if not is_known(upgrade.id):
+    async def async_load(self, ended: Callable[[str], Upgrade | None]) -> tuple[Upgrade, ...]:
+        """Read what was under way, but for what is known to have `ended`, by id; return what had ended besides."""
+        stored = await self._storage.async_load_active()
+        self.held |= stored.held
+        for upgrade in stored.upgrades:
+            if (known := ended(upgrade.id)) is None:
                 (self._upgrades if upgrade.outcome is None else self._ended)[upgrade.id] = upgrade
+            elif known.by_deadline or (upgrade.running and known.reason is Reason.EMS_REMOVED):
+                # A crash came before the hold was written that this leads to.
+                self.held.add(upgrade.uid)
         return tuple(self._ended.values())
 
     @callback
@@ -90,4 +97,4 @@ class ActiveUpgrades:
 
     async def async_save(self) -> None:
         """Write them; when this returns they survive."""
-        await self._storage.async_save_upgrades((*self._ended.values(), *self._upgrades.values()))
+        await self._storage.async_save_active((*self._ended.values(), *self._upgrades.values()), self.held)

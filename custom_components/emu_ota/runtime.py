@@ -257,7 +257,8 @@ async def async_packages_in_use(hass: HomeAssistant) -> set[str]:
     used: set[str] = set()
     for entry in hass.config_entries.async_entries(DOMAIN):
         if entry.state is not ConfigEntryState.LOADED:  # its upgrades wait in storage, or go on without us
-            used |= _packages_of_upgrades(await EntryStorage(hass, entry.entry_id).async_load_upgrades())
+            stored = await EntryStorage(hass, entry.entry_id).async_load_active()
+            used |= _packages_of_upgrades(stored.upgrades)
     return used | packages_in_use(hass)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Final, TypedDict, cast
+from typing import Final, NotRequired, TypedDict, cast
 
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.storage import Store
@@ -39,9 +39,23 @@ class _Known(TypedDict):
     systems: dict[str, _Record]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredActive:
+    """What was under way."""
+
+    upgrades: list[Upgrade] = field(default_factory=list)
+    """Those without an outcome, in order; besides, for a moment, what has just ended."""
+    held: set[str] = field(default_factory=set)
+    """The EMSs, by uid, that may still be at work on what has ended for us."""
+
+
 class _Upgrades(TypedDict):
     saved_at: float
     upgrades: list[_Record]
+
+
+class _Active(_Upgrades):
+    held: NotRequired[list[str]]
 
 
 class EntryStorage:
@@ -51,7 +65,7 @@ class EntryStorage:
         """Name the files; nothing is read yet."""
         self._known = Store[_Known](hass, STORAGE_VERSION, f"{DOMAIN}.{entry_id}.known")
         # Private: tokens are in them, and links may carry signatures.
-        self._active = Store[_Upgrades](hass, STORAGE_VERSION, f"{DOMAIN}.{entry_id}.upgrades", private=True)
+        self._active = Store[_Active](hass, STORAGE_VERSION, f"{DOMAIN}.{entry_id}.upgrades", private=True)
         self._history = Store[_Upgrades](hass, STORAGE_VERSION, f"{DOMAIN}.{entry_id}.history", private=True)
 
     async def async_load_known(self) -> dict[str, StoredEms]:
@@ -66,18 +80,19 @@ class EntryStorage:
         """Write what is known of the EMSs now."""
         await self._known.async_save(_known_record(systems))
 
-    async def async_load_upgrades(self) -> list[Upgrade]:
-        """Return the upgrades under way, in order; one that a crash caught counts as suspended since the last write."""
+    async def async_load_active(self) -> StoredActive:
+        """Return what was under way; an upgrade that a crash caught counts as suspended since the last write."""
 
-        def read(stored: _Upgrades) -> list[Upgrade]:
+        def read(stored: _Active) -> StoredActive:
             saved_at = float(stored["saved_at"])
-            return _read_list(stored["upgrades"], lambda record: _upgrade_from_record(record, saved_at))
+            upgrades = _read_list(stored["upgrades"], lambda record: _upgrade_from_record(record, saved_at))
+            return StoredActive(upgrades=upgrades, held=set(stored.get("held", ())))
 
-        return await _async_read(self._active, read) or []
+        return await _async_read(self._active, read) or StoredActive()
 
-    async def async_save_upgrades(self, upgrades: Iterable[Upgrade]) -> None:
-        """Write the upgrades under way; when this returns they survive."""
-        await self._active.async_save(_upgrades_record(upgrades))
+    async def async_save_active(self, upgrades: Iterable[Upgrade], held: Iterable[str]) -> None:
+        """Write what is under way; when this returns it survives."""
+        await self._active.async_save({**_upgrades_record(upgrades), "held": sorted(held)})
 
     async def async_load_history(self) -> list[Upgrade]:
         """Return the upgrades that have ended, oldest first."""

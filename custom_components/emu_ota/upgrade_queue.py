@@ -31,20 +31,16 @@ class UpgradeQueue:
         """Look at the upgrades under way; `limits` can be changed in place."""
         self.limits = limits
         self._active = active
-        self._held: set[str] = set()
 
     def hold(self, uid: str) -> None:
         """Begin nothing on an EMS that may still be at work on what has ended for us."""
-        self._held.add(uid)
+        self._active.held.add(uid)
 
     def release(self, coordinator: EmsCoordinator) -> None:
         """Let the queue of an EMS go on that has answered, if nothing has moved there for long enough."""
-        if coordinator.uid in self._held and coordinator.rested(HOLD):
-            self._held.remove(coordinator.uid)
-
-    def forget(self, uid: str) -> None:
-        """Take note that an EMS is gone."""
-        self._held.discard(uid)
+        if coordinator.uid in self._active.held and coordinator.rested(HOLD):
+            self._active.held.remove(coordinator.uid)
+            self._active.save()
 
     def pace(self, uid: str) -> float:
         """Return the seconds between asks for the versions that the upgrades of an EMS need."""
@@ -54,7 +50,7 @@ class UpgradeQueue:
         if phases & {Phase.ORDERED, Phase.UPGRADING}:
             return ASK_UPGRADING
         # What waits for an EMU or an EMS should not wait for the next quarter of an hour as well.
-        return ASK_AGAIN if phases or uid in self._held else ASK_INTERVAL
+        return ASK_AGAIN if phases or uid in self._active.held else ASK_INTERVAL
 
     def moves(
         self, coordinator: EmsCoordinator, can_serve: Callable[[], bool]
@@ -72,7 +68,7 @@ class UpgradeQueue:
 
     def _move(self, coordinator: EmsCoordinator, upgrade: Upgrade, can_serve: Callable[[], bool]) -> Event | None:
         # A hold ends with an answer; where none comes it is the EMS that is waited for, and not for ever.
-        if coordinator.busy or (coordinator.uid in self._held and coordinator.available):
+        if coordinator.busy or (coordinator.uid in self._active.held and coordinator.available):
             return Happened.WAITING
         reason = _not_ready(coordinator, upgrade)
         if reason is None and upgrade.order.package is not None and not can_serve():

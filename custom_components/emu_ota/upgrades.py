@@ -21,7 +21,7 @@ from .protocol.upgrade_machine import Effect, advance
 from .storage import EntryStorage
 from .ticking import Ticking
 from .transport import NotSent, TransportError
-from .upgrade_queue import HOLD, Limits, UpgradeQueue
+from .upgrade_queue import Limits, UpgradeQueue
 from .waiting import Waiting
 
 TICK_RUNNING: Final = 5.0
@@ -58,16 +58,12 @@ class Upgrades:
     async def async_load(self) -> None:
         """Take up what was under way; it goes on once its EMS was asked."""
         await self.history.async_load()
-        for upgrade in await self.active.async_load(lambda upgrade_id: self.history.get(upgrade_id) is not None):
+        for upgrade in await self.active.async_load(self.history.get):
             # A crash came before its outcome was in the history.
             self.history.add(upgrade)
             await self._async_save_ended(upgrade)
         for upgrade in self.active:
             self._offer(upgrade)
-        now = dt_util.utcnow().timestamp()
-        for upgrade in self.history.newest():
-            if upgrade.by_deadline and upgrade.ended_at is not None and now - upgrade.ended_at < HOLD:
-                self._queue.hold(upgrade.uid)
 
     async def async_stop(self) -> None:
         """Stop watching, and write where each upgrade stands. Those who wait get UpgradeInterrupted."""
@@ -141,8 +137,10 @@ class Upgrades:
     def abandon(self, uid: str) -> None:
         """End the upgrades of an EMS that was taken out of Home Assistant."""
         for upgrade in self.active.of(uid):
+            if upgrade.running:
+                # Somebody may bring the EMS back while it is still at work.
+                self._queue.hold(uid)
             self._advance(upgrade, Happened.REMOVED)
-        self._queue.forget(uid)
         self._pump()
 
     @callback

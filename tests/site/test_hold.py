@@ -2,9 +2,11 @@
 
 import time
 
+import pytest
+
 from simulator.faults import Fault
 
-from .world import World
+from .world import UID, World, ems_subentry
 
 
 async def lost(world: World) -> None:
@@ -26,6 +28,29 @@ async def test_after_an_outcome_by_deadline_the_queue_holds_until_nothing_has_mo
     assert time.time() - restarting_at > 500
     assert await world.ended(install) is None
     assert world.last_upgrade(2) == ("succeeded", None)
+
+
+@pytest.mark.parametrize("reloads", [1, 2])
+async def test_a_restart_of_ours_does_not_end_the_hold(world: World, reloads: int) -> None:
+    await lost(world)
+    await world.until(lambda: world.ems.emu(2).restarting, step=5)
+    restarting_at = time.time()
+    for _ in range(reloads):
+        await world.reload()
+    install = await world.install(3)
+    await world.until(lambda: len(world.orders()) == 2, step=5)
+    assert time.time() - restarting_at > 500
+    assert await world.ended(install) is None
+
+
+async def test_a_hold_that_has_ended_does_not_come_back_with_a_restart(world: World) -> None:
+    await lost(world)
+    await world.pass_time(3600, 30)
+    await world.reload()
+    await world.pass_time(5)
+    install = await world.install(3)
+    await world.until(lambda: len(world.orders()) == 2, 10)
+    assert await world.ended(install) is None
 
 
 async def test_what_an_ems_is_still_at_work_on_is_not_ordered_again(world: World) -> None:
@@ -65,3 +90,29 @@ async def test_a_hold_of_an_ems_that_never_answers_again_does_not_keep_the_queue
     assert await world.ended(second, seconds=3 * 3600, step=30) is not None
     assert world.last_upgrade(3) == ("failed", "ems_unreachable")
     assert world.ordered() == [2]
+
+
+async def test_an_ems_that_is_taken_out_and_brought_back_is_still_at_work(world: World) -> None:
+    await world.install(2)
+    await world.until(lambda: world.stage() == "transferring")
+    await world.remove(UID)
+    await world.pass_time(10)
+    await world.add(ems_subentry())
+    await world.pass_time(10)
+    install = await world.install(3)
+    await world.until(lambda: world.ems.emu(2).restarting, step=5)
+    restarting_at = time.time()
+    await world.until(lambda: len(world.orders()) == 2, step=5)
+    assert time.time() - restarting_at > 500
+    assert await world.ended(install) is None
+
+
+async def test_what_was_only_queued_holds_nothing_when_its_ems_is_brought_back(world: World) -> None:
+    world.ems.emu(2).online = False
+    await world.install(2)
+    await world.remove(UID)
+    await world.add(ems_subentry())
+    await world.pass_time(10)
+    install = await world.install(3)
+    await world.until(lambda: len(world.orders()) == 1, 10)
+    assert await world.ended(install) is None
