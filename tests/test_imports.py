@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "custom_components" / "emu_ota"
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"const"}),
     frozenset({"protocol"}),
-    frozenset({"transport"}),
+    frozenset({"transport", "stored_file", "stored_values"}),
     frozenset({"firmware"}),
     frozenset(
         {"connection", "storage", "asking", "announcements", "ticking", "waiting", "forms", "releases", "download_test"}

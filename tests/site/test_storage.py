@@ -93,7 +93,26 @@ async def test_upgrades_that_cannot_be_read_cost_no_start(
         ("outcome", "unheard_of"),
         ("reason", "unheard_of"),
         ("baseline", 7),
-        ("surplus", 7),
+        ("since", "text"),
+        ("since", -1.0),
+        ("since", 1e300),
+        ("uid", 7),
+        ("device_id", "2"),
+        ("device_id", True),
+        ("named", None),
+        ("from_version", 7),
+        ("order", {"version": 7, "download_url": None, "md5": "0" * 32}),
+        ("steps", [{"phase": "queued", "at": "text"}]),
+        (
+            "report",
+            {"device_id": 2, "status": 1, "success": "1", "component": 3, "stage": 5, "progress": 1, "version": "a"},
+        ),
+        (
+            "report",
+            {"device_id": 2, "status": 1, "success": 1, "component": 3, "stage": 5, "progress": 1, "version": 7},
+        ),
+        ("fetched", {"requests": "1", "ranges": [], "addresses": []}),
+        ("fetched", {"ranges": [7], "addresses": []}),
     ],
 )
 async def test_one_upgrade_that_cannot_be_read_costs_only_itself(
