@@ -22,7 +22,6 @@ class ActiveUpgrades:
         self._storage = storage
         self._upgrades: dict[str, Upgrade] = {}
         self._ended: dict[str, Upgrade] = {}
-        """Those with an outcome that the history does not have in storage yet."""
         self._saved_at = 0.0
 
     def __iter__(self) -> Iterator[Upgrade]:
@@ -45,6 +44,11 @@ class ActiveUpgrades:
         """Return the one of an EMU."""
         emu = uid, device_id
         return next((each for each in self._upgrades.values() if (each.uid, each.device_id) == emu), None)
+
+    @property
+    def ended(self) -> tuple[Upgrade, ...]:
+        """Those that have their outcome, which the history does not have in storage yet."""
+        return tuple(self._ended.values())
 
     def count_running(self) -> int:
         """Return how many have their order out."""
@@ -80,7 +84,7 @@ class ActiveUpgrades:
         for upgrade in await self._storage.async_load_upgrades():
             if not is_known(upgrade.id):
                 (self._upgrades if upgrade.outcome is None else self._ended)[upgrade.id] = upgrade
-        return tuple(self._ended.values())
+        return self.ended
 
     @callback
     def save(self) -> None:

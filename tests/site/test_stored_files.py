@@ -1,9 +1,10 @@
 """The files themselves, on a disk: cut, garbled, of other versions, and nothing left of an entry that is removed."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable
 import json
 from pathlib import Path
-from typing import Final
+from typing import Final, override
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant
@@ -21,6 +22,19 @@ VERSION_1: Final = Path(__file__).parent / "stored_version_1"
 type Content = dict[str, object]
 
 
+class WorldOnDisk(World):
+    """A world in which time waits for the disk."""
+
+    @override
+    async def settle(self) -> None:
+        await super().settle()
+        while writes := [
+            task for task in asyncio.all_tasks() if task.get_name().startswith(("emu_ota save", "emu_ota order"))
+        ]:
+            await asyncio.wait(writes)
+            await super().settle()
+
+
 @pytest.fixture
 def hass_storage() -> dict[str, object]:
     """Leave Home Assistant's storage as it is: what this stands for otherwise is kept in memory."""
@@ -30,7 +44,7 @@ def hass_storage() -> dict[str, object]:
 @pytest.fixture
 async def world(hass: HomeAssistant, freezer: FrozenDateTimeFactory, broker: MemoryBroker) -> AsyncGenerator[World]:
     """Return a site whose Home Assistant really writes files."""
-    world = await async_make_world(hass, freezer, broker, [simulated_ems()])
+    world = await async_make_world(hass, freezer, broker, [simulated_ems()], kind=WorldOnDisk)
     yield world
     await world.site.stop()
 
