@@ -1,6 +1,6 @@
 """What survives a restart: what is known of each EMS, the upgrades under way, and their history."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Final, TypedDict, cast
 
@@ -184,7 +184,8 @@ def _upgrade_from_record(record: _Record, saved_at: float | None) -> Upgrade:
     if saved_at is not None and read["outcome"] is None and read["suspended_at"] is None:
         read["suspended_at"] = saved_at
     upgrade = Upgrade(**read)  # type: ignore[arg-type]  # as written by asdict, with its values read back
-    for value in (upgrade, order, *upgrade.steps, *([] if upgrade.fetched is None else [upgrade.fetched])):
+    parts: tuple[Hashable, ...] = (upgrade, order, *upgrade.steps)
+    for value in parts if upgrade.fetched is None else (*parts, upgrade.fetched):
         check_types(value)
     return upgrade
 

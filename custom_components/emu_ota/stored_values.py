@@ -1,5 +1,6 @@
 """Whether what was read from a file is what a value may hold."""
 
+from collections.abc import Hashable
 from functools import cache
 from typing import Final, Union, get_args, get_origin, get_type_hints
 
@@ -7,7 +8,7 @@ LATEST: Final = 253402300800.0
 """Seconds since 1970 at the end of the year 9999: no date lies beyond."""
 
 
-def check_types(value: object) -> None:
+def check_types(value: Hashable) -> None:
     """Raise ValueError where a field of a dataclass is not of its type. What is inside of tuples is not looked at.
 
     A float has to be a time or a number that is as small.
