@@ -349,8 +349,8 @@ class EmsCoordinator:
     def _handle_report(self, told: Report, before: Report | None, *, retained: bool) -> None:
         for name, code in (("status", told.status), ("component", told.component), ("stage", told.stage)):
             self._note_code(name, code)
-        # Retained is old news: it fills in what is not known yet, and nothing else.
-        after = before.over(told) if retained and before is not None else told.over(before)
+        # Retained is old news: it fills in what is not known yet, and nothing else; of a transfer now it knows nothing.
+        after = told.over(before) if before is None or not retained else before.over(replace(told, progress=None))
         if told.active and not retained and _moved(told, before):
             self._moved_at[told.device_id] = dt_util.utcnow().timestamp()
         if after != before:
