@@ -35,8 +35,8 @@ FRESH: Final = 5.0
 STUCK_AFTER: Final = 15 * 60.0
 """A stage 1-4 that does not move for so long, on an EMU that we do not upgrade, is a leftover."""
 
-UNKNOWN_CODES_LOGGED: Final = 32
-"""Lines per EMS: a newer device has a handful of new codes, a broken one as many as it likes."""
+UNKNOWN_CODES_LOGGED: Final = 6
+"""Lines per EMS: a newer device has a handful of new codes, a broken one, or a liar, as many as it likes."""
 
 _EXCHANGES: Final = (Exchange.VERSION, Exchange.PROGRESS, Exchange.UPGRADE)
 
