@@ -1,10 +1,9 @@
 """The files themselves, on a disk: cut, garbled, of other versions, and nothing left of an entry that is removed."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable
 import json
 from pathlib import Path
-from typing import Final, override
+from typing import Final
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant
@@ -13,6 +12,7 @@ import pytest
 from simulator.faults import Fault
 from simulator.memory import MemoryBroker
 
+from .on_disk import WorldOnDisk
 from .world import NEW, OLD, UID, World, async_make_world, simulated_ems
 
 KINDS: Final = ("known", "upgrades", "history")
@@ -20,19 +20,6 @@ VERSION_1: Final = Path(__file__).parent / "stored_version_1"
 """What the first version of the layout wrote, byte by byte: a later one has to read it, or to migrate it."""
 
 type Content = dict[str, object]
-
-
-class WorldOnDisk(World):
-    """A world in which time waits for the disk."""
-
-    @override
-    async def settle(self) -> None:
-        await super().settle()
-        while writes := [
-            task for task in asyncio.all_tasks() if task.get_name().startswith(("emu_ota save", "emu_ota order"))
-        ]:
-            await asyncio.wait(writes)
-            await super().settle()
 
 
 @pytest.fixture

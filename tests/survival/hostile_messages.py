@@ -1,9 +1,9 @@
-"""What a hostile broker delivers: an endless stream by a seed, in which each message is known to be harmless or not.
+"""What a hostile broker delivers, by a seed; of each message is known whether it may change anything.
 
 Whether one is well-formed is known by how it was made, without the parser that is under test.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 import json
 from random import Random
@@ -30,7 +30,7 @@ class Hostile:
     payload: bytes
     retained: bool
     harmless: bool
-    """Whether it may change nothing at all: it is not well-formed, or is known to be none of our business."""
+    """Whether it may change nothing: it is not well-formed, or none of our business."""
 
 
 class HostileMessages:
@@ -51,25 +51,22 @@ class HostileMessages:
             self._mutated,
             self._wrong_data,
             self._wrong_field,
-            self._retained,
-            self._foreign_topic,
-            self._foreign_reply,
         )
+        self._strange = (self._retained, self._foreign_topic, self._foreign_reply)
         self._large = (self._oversized, self._too_many, self._nested)
         self._sound = (self._report, self._list, self._answer, self._order)
 
-    def harmless(self) -> Hostile:
-        """Return one that may change nothing. One in 200 is large."""
-        return self._random.choice(self._large if self._random.random() < 0.005 else self._broken)()
+    def broken(self) -> Hostile:
+        """Return one that is not well-formed: it may do nothing at all. One in 300 is large."""
+        return self._random.choice(self._large if self._random.random() < 1 / 300 else self._broken)()
+
+    def strange(self) -> Hostile:
+        """Return one that is well-formed, and none of our business: it may change nothing."""
+        return self._random.choice(self._strange)()
 
     def sound(self) -> Hostile:
         """Return one that is well-formed, and that the EMS has not sent."""
         return self._random.choice(self._sound)()
-
-    def stream(self, share: float) -> Iterator[Hostile]:
-        """Yield messages for ever; a share of them is well-formed."""
-        while True:
-            yield self.sound() if self._random.random() < share else self.harmless()
 
     # Well-formed
 
@@ -80,13 +77,20 @@ class HostileMessages:
         choice = self._random.choice
         return {
             "device_id": choice(self._emus) if device_id is None else device_id,
-            "status": choice((1, 1, 1, 1, 2, 3, 7)),
+            "status": choice((1, 1, 1, 1, 2, 3, self._code())),
             "emu_upgrade_success": choice((0, 1, 128, 256, 512, None)),
-            "emu_upgrade_device": choice((3, 21, 26, 27, None)),
-            "emu_upgrade_status": choice((1, 2, 3, 4, 5, 5, 5, 7, None)),
+            "emu_upgrade_device": choice((3, 21, 26, self._code(), None)),
+            "emu_upgrade_status": choice((1, 2, 3, 4, 5, 5, 5, self._code(), None)),
             "emu_upgrade_content": choice((0, 50, 100, 101, -1, None)),
             "emu_product_sn": choice((*self._versions, "", None)),
         }
+
+    def _code(self) -> int:
+        """Return a code that the protocol may get one day."""
+        return self._random.randint(30, 1_000_000)
+
+    def _download_status(self) -> int:
+        return self._random.choice((1, 2, 3, 4, 5, 6, self._code()))
 
     def _body(self, exchange: Exchange, data: object) -> Body:
         return {
@@ -105,7 +109,7 @@ class HostileMessages:
             case Exchange.PROGRESS:
                 return self._figures()
             case _:
-                return {"device_id": self._random.choice(self._emus), "download_status": self._random.randint(1, 9)}
+                return {"device_id": self._random.choice(self._emus), "download_status": self._download_status()}
 
     def _any(self) -> tuple[Exchange, Body]:
         exchange = self._random.choice(tuple(Exchange))
