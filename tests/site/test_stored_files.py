@@ -158,16 +158,31 @@ async def test_what_the_first_version_wrote_is_read(world: World) -> None:
     assert world.state("sensor", "status", 9).state == "offline"
     assert world.update().attributes["in_progress"] is True
     newest, oldest = await world.history()
-    assert newest | {"entity_id": None} == {
+    assert newest == {
         "id": "5b7a6ab5f7b34b4a8a5b0a1f6f1f0b02",
-        "entity_id": None,
+        "entity_id": world.entity_id("update", "firmware", 9),
+        "device_uid": UID,
+        "device_id": 9,
         "from_version": "emu-v1.0.0",
         "to_version": "emu-v1.1.0",
+        "version": "emu-v1.1.0",
+        "md5": "0" * 32,
+        "sha256": "a" * 64,
+        "ordered_by": "user",
         "outcome": "succeeded",
         "reason": None,
         "queued": "2026-11-02T22:00:00+00:00",
         "ordered": "2026-11-02T22:00:05+00:00",
         "ended": "2026-11-02T22:06:40+00:00",
+        "amended": None,
+        "bytes_fetched": 1400,
+        "phases": [
+            {"phase": "queued", "since": "2026-11-02T22:00:00+00:00"},
+            {"phase": "ordered", "since": "2026-11-02T22:00:05+00:00"},
+            {"phase": "upgrading", "since": "2026-11-02T22:00:30+00:00"},
+            {"phase": "restarting", "since": "2026-11-02T22:05:00+00:00"},
+            {"phase": "ended", "since": "2026-11-02T22:06:40+00:00"},
+        ],
     }
     assert (oldest["outcome"], oldest["reason"], oldest["ordered"]) == (
         "failed",
