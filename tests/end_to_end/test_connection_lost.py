@@ -82,7 +82,9 @@ async def test_a_running_upgrade_goes_on_and_is_ordered_once(  # noqa: PLR0913, 
     _, prefix, revision = SCHEMES["product_key"]
     if connection == "home_assistant":
         data = {"broker": mosquitto.host, "port": mosquitto.port, "protocol": "5"}
-        mqtt = MockConfigEntry(domain="mqtt", version=2, minor_version=1, data=data)
+        # Without a birth message: Home Assistant would publish it some time after a reconnect, and fail at the end.
+        options: dict[str, object] = {"birth_message": {}}
+        mqtt = MockConfigEntry(domain="mqtt", version=2, minor_version=1, data=data, options=options)
         mqtt.add_to_hass(hass)
         assert await hass.config_entries.async_setup(mqtt.entry_id)
     orders: list[str] = []
