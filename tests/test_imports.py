@@ -32,7 +32,7 @@ LAYERS: tuple[frozenset[str], ...] = (
             "options_flow",
         }
     ),
-    frozenset({"upgrade_queue", "broker_form"}),
+    frozenset({"upgrade_queue", "filing", "broker_form"}),
     frozenset({"upgrades"}),
     frozenset({"runtime", "emu"}),
     frozenset({"entity", "services", "subentry_flow", "issues", "firmware_issues"}),

@@ -11,6 +11,7 @@ from .active_upgrades import ActiveUpgrades
 from .announcements import Announcements
 from .const import LOGGER
 from .coordinator import AskEnded, EmsCoordinator, EmsEvent, EmuReported, ForeignOrder, OrderAnswered
+from .filing import Filing
 from .firmware.hosting import new_token
 from .firmware.offers import Offers
 from .history import History
@@ -28,8 +29,6 @@ TICK_RUNNING: Final = 5.0
 """Seconds between questions for the progress of a running upgrade."""
 TICK_QUEUED: Final = 30.0
 """Seconds between looks at a queue in which nothing happens by itself."""
-FILE_AFTER: Final = 30.0
-"""Seconds until the history is written after an ending: it is long, and in a fleet endings come in crowds."""
 
 
 class Upgrades:
@@ -55,7 +54,7 @@ class Upgrades:
         self._waiting = Waiting(hass)
         self._queue = UpgradeQueue(self.active, limits)
         self._ticking = Ticking(hass, self._tick)
-        self._filing = Ticking(hass, self._file_soon)
+        self._filing = Filing(hass, self.active, self.history)
         self._stopped = False
 
     async def async_load(self) -> None:
@@ -76,14 +75,13 @@ class Upgrades:
         """Stop watching, and write where each upgrade stands. Those who wait get UpgradeInterrupted."""
         self._stopped = True
         self._ticking.stop()
-        self._filing.stop()
         for upgrade_id in tuple(self._orders):
             # It waits for a write, and stays here: it goes out after the next start.
             if (upgrade := self.active.get(upgrade_id)) is not None:
                 self._not_sent(upgrade)
         self._advance_all(Happened.SUSPENDED)
         self._waiting.interrupt()
-        await self._async_file()
+        await self._filing.async_stop()
         await self.active.async_save()
 
     @property
@@ -368,22 +366,5 @@ class Upgrades:
             coordinator.set_pace(self._queue.pace(uid))
 
     async def _async_save_ended(self, upgrade: Upgrade) -> None:
-        # At once among those under way, and some time later in the history.
-        await self.active.async_save()
-        if not self._stopped:
-            self._filing.every(FILE_AFTER)
+        await self._filing.async_ended()
         await self._offers.async_done(upgrade.order)
-
-    @callback
-    def _file_soon(self) -> None:
-        self._filing.every(None)
-        self._hass.async_create_task(self._async_file(), "emu_ota save")
-
-    async def _async_file(self) -> None:
-        """Write the history, and then forget elsewhere what it has: a crash in between finds an upgrade twice."""
-        if not (ended := self.active.ended):
-            return
-        await self.history.async_save()
-        for upgrade in ended:
-            self.active.forget(upgrade)
-        await self.active.async_save()
