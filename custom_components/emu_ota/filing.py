@@ -33,14 +33,15 @@ class Filing:
         """Write all of it, and no more after that."""
         self._stopped = True
         self._ticking.stop()
-        await self._async_file()
+        await self.async_file()
 
     @callback
     def _due(self) -> None:
         self._ticking.every(None)
-        self._hass.async_create_task(self._async_file(), "emu_ota save")
+        self._hass.async_create_task(self.async_file(), "emu_ota save")
 
-    async def _async_file(self) -> None:
+    async def async_file(self) -> None:
+        """Write all of it into the history now."""
         # In this order, so that a crash in between finds an upgrade twice and never not at all.
         if not (ended := self._active.ended):
             return

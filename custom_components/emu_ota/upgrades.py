@@ -60,10 +60,14 @@ class Upgrades:
     async def async_load(self) -> None:
         """Take up what was under way; it goes on once its EMS was asked."""
         await self.history.async_load()
-        for upgrade in await self.active.async_load(lambda upgrade_id: self.history.get(upgrade_id) is not None):
-            # A crash came before its outcome was in the history.
+        ended = await self.active.async_load(lambda upgrade_id: self.history.get(upgrade_id) is not None)
+        for upgrade in ended:
+            # A crash came before it was in the history.
             self.history.add(upgrade)
-            await self._async_save_ended(upgrade)
+        # Now, and not later: the entry may not come up, and be loaded anew.
+        await self._filing.async_file()
+        for upgrade in ended:
+            await self._offers.async_done(upgrade.order)
         for upgrade in self.active:
             self._offer(upgrade)
         now = dt_util.utcnow().timestamp()

@@ -3,6 +3,7 @@
 from copy import deepcopy
 from typing import cast
 
+from homeassistant.config_entries import ConfigEntryState
 import pytest
 
 from simulator.faults import Fault
@@ -220,3 +221,29 @@ async def test_a_crash_loses_nothing_that_has_ended(world: World, hass_storage: 
     await world.pass_time(3)
     assert await world.history() == before
     assert [each["reason"] for each in before] == ["download_failed"] * 2
+
+
+async def test_what_a_crash_left_unfiled_is_filed_by_a_start_that_finds_no_broker(
+    world: World, hass_storage: Storage
+) -> None:
+    """And not some time later: by then the next start has other things under way, which must stay written."""
+    world.ems.faults.on(Fault.DOWNLOAD_FAILED, 2, times=1)
+    await world.ended(await world.install(), step=1)
+    found = deepcopy({name: content for name, content in hass_storage.items() if world.entry.entry_id in name})
+    assert key(world, "history") not in found
+    assert await world.hass.config_entries.async_unload(world.entry.entry_id)
+    del hass_storage[key(world, "history")]
+    hass_storage.update(found)
+    world.broker.connected = False
+    assert not await world.hass.config_entries.async_setup(world.entry.entry_id)
+    world.broker.connected = True
+    await world.until(lambda: world.entry.state is ConfigEntryState.LOADED, 60)
+    install = await world.install(3)
+    for _ in range(60):
+        await world.tick(1)
+        under_way = cast("dict[str, list[dict[str, object]]]", hass_storage[key(world, "upgrades")]["data"])
+        assert [each["outcome"] for each in under_way["upgrades"]] == [None]
+    assert await world.ended(install) is None
+    await filed(world)
+    stored = cast("dict[str, list[dict[str, object]]]", hass_storage[key(world, "history")]["data"])["upgrades"]
+    assert [each["reason"] for each in stored] == ["download_failed", None]
