@@ -91,7 +91,7 @@ class EntryStorage:
     async def async_remove(self) -> None:
         """Leave nothing behind."""
         for store in (self._known, self._active, self._history):
-            await store.async_remove()
+            await store.async_remove_with_copies()
 
 
 def _read[Key, Value](records: Iterable[tuple[Key, _Record]], read: Callable[[_Record], Value]) -> dict[Key, Value]:

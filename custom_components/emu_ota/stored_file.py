@@ -45,9 +45,9 @@ class StoredFile[Data: Mapping[str, object]](Store[Data]):
             await self.hass.async_add_executor_job(self._put_aside)
             return None
 
-    @override
-    async def async_remove(self) -> None:
-        await super().async_remove()
+    async def async_remove_with_copies(self) -> None:
+        """Remove it, and what was put aside of it."""
+        await self.async_remove()
         await self.hass.async_add_executor_job(self._remove_copies)
 
     @override

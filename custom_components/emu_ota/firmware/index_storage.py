@@ -75,8 +75,12 @@ class IndexStorage:
         )
 
     async def async_remove(self) -> None:
-        """Leave nothing behind."""
+        """Forget it: there is no index any more."""
         await self._store.async_remove()
+
+    async def async_remove_with_copies(self) -> None:
+        """Leave nothing behind."""
+        await self._store.async_remove_with_copies()
 
 
 def _digest(url: str) -> str:
