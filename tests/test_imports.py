@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "custom_components" / "emu_ota"
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"const"}),
     frozenset({"protocol"}),
-    frozenset({"transport"}),
+    frozenset({"transport", "stored_file", "stored_values"}),
     frozenset({"firmware"}),
     frozenset(
         {"connection", "storage", "asking", "announcements", "ticking", "waiting", "forms", "releases", "download_test"}
@@ -32,7 +32,7 @@ LAYERS: tuple[frozenset[str], ...] = (
             "options_flow",
         }
     ),
-    frozenset({"upgrade_queue", "broker_form"}),
+    frozenset({"upgrade_queue", "filing", "broker_form"}),
     frozenset({"upgrades", "connection_flow"}),
     frozenset({"runtime", "emu"}),
     frozenset({"entity", "services", "subentry_flow", "issues", "firmware_issues"}),

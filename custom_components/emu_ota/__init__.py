@@ -103,7 +103,7 @@ async def async_remove_entry(hass: HomeAssistant, entry: EmuOtaConfigEntry) -> N
         if upgrade.token is not None:
             hosting.close(upgrade.token)
     await storage.async_remove()
-    await IndexStorage(hass, entry.entry_id).async_remove()
+    await IndexStorage(hass, entry.entry_id).async_remove_with_copies()
     await async_remove_packages(hass, entry, upgrades)
     await async_forget_session(entry.data)
 

@@ -24,7 +24,6 @@ class ActiveUpgrades:
         """The EMSs, by uid, on which nothing may begin yet: they may still be at work on what has ended for us."""
         self._upgrades: dict[str, Upgrade] = {}
         self._ended: dict[str, Upgrade] = {}
-        """Those with an outcome that the history does not have in storage yet."""
         self._saved_at = 0.0
 
     def __iter__(self) -> Iterator[Upgrade]:
@@ -47,6 +46,11 @@ class ActiveUpgrades:
         """Return the one of an EMU."""
         emu = uid, device_id
         return next((each for each in self._upgrades.values() if (each.uid, each.device_id) == emu), None)
+
+    @property
+    def ended(self) -> tuple[Upgrade, ...]:
+        """Those that have their outcome, which the history does not have in storage yet."""
+        return tuple(self._ended.values())
 
     def count_running(self) -> int:
         """Return how many have their order out."""
@@ -87,7 +91,7 @@ class ActiveUpgrades:
             elif known.by_deadline or (upgrade.running and known.reason is Reason.EMS_REMOVED):
                 # A crash came before the hold was written that this leads to.
                 self.held.add(upgrade.uid)
-        return tuple(self._ended.values())
+        return self.ended
 
     @callback
     def save(self) -> None:

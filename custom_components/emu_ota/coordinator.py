@@ -35,8 +35,8 @@ FRESH: Final = 5.0
 STUCK_AFTER: Final = 15 * 60.0
 """A stage 1-4 that does not move for so long, on an EMU that we do not upgrade, is a leftover."""
 
-UNKNOWN_CODES_LOGGED: Final = 32
-"""Lines per EMS: a newer device has a handful of new codes, a broken one as many as it likes."""
+UNKNOWN_CODES_LOGGED: Final = 6
+"""Lines per EMS: a newer device has a handful of new codes, a broken one, or a liar, as many as it likes."""
 
 _EXCHANGES: Final = (Exchange.VERSION, Exchange.PROGRESS, Exchange.UPGRADE)
 
@@ -349,8 +349,8 @@ class EmsCoordinator:
     def _handle_report(self, told: Report, before: Report | None, *, retained: bool) -> None:
         for name, code in (("status", told.status), ("component", told.component), ("stage", told.stage)):
             self._note_code(name, code)
-        # Retained is old news: it fills in what is not known yet, and nothing else.
-        after = before.over(told) if retained and before is not None else told.over(before)
+        # Retained is old news: it fills in what is not known yet, and nothing else; of a transfer now it knows nothing.
+        after = told.over(before) if before is None or not retained else before.over(replace(told, progress=None))
         # What stood there at the start may have moved a moment before.
         moved = told.device_id not in self._moved_at or _moved(told, before)
         if told.active and not retained and moved:

@@ -124,14 +124,25 @@ def _utc(time: datetime | None) -> datetime | None:
 
 
 def _history_record(upgrade: Upgrade, entity_id: str | None) -> dict[str, JsonValueType]:
+    order, fetched = upgrade.order, upgrade.fetched
     return {
         "id": upgrade.id,
         "entity_id": entity_id,
+        # The entity may be gone by now.
+        "device_uid": upgrade.uid,
+        "device_id": upgrade.device_id,
         "from_version": upgrade.from_version,
         "to_version": to_version(upgrade),
+        "version": order.version,
+        "md5": order.md5,
+        "sha256": order.package,
+        "ordered_by": "user" if upgrade.by_user else "automation",
         "outcome": None if upgrade.outcome is None else upgrade.outcome.value,
         "reason": None if upgrade.reason is None else upgrade.reason.value,
         "queued": iso_time(upgrade.queued_at),
         "ordered": iso_time(upgrade.ordered_at),
         "ended": iso_time(upgrade.ended_at),
+        "amended": iso_time(upgrade.amended_at),
+        "bytes_fetched": None if fetched is None else fetched.sent,
+        "phases": [{"phase": step.phase.value, "since": iso_time(step.at)} for step in upgrade.steps],
     }

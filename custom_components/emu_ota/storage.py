@@ -1,26 +1,23 @@
 """What survives a restart: what is known of each EMS, the upgrades under way, and their history."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from typing import Final, NotRequired, TypedDict, cast
 
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers.storage import Store
 from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN, LOGGER
-from .protocol.fetched import fetched_from_record
+from .protocol.fetched import Fetched, fetched_from_record
 from .protocol.models import Component, EmuStatus, Report, Stage, known_code
 from .protocol.upgrade import Order, Outcome, Phase, Reason, Step, Upgrade
+from .stored_file import UNREADABLE, StoredFile
+from .stored_values import check_types
 
-STORAGE_VERSION: Final = 1
 SAVE_DELAY: Final = 30
 """Seconds. What is known of an EMS is told again by the EMS, so writing it may wait."""
 HISTORY_LENGTH: Final = 1000
 """Upgrades kept per entry: years of a site, some months of a fleet, and still a small file."""
-
-# What comes of reading what somebody else, or a failing disk, has written.
-_UNREADABLE: Final = (AttributeError, KeyError, TypeError, ValueError)
 
 # What JSON holds. Values are as deep as a report in an upgrade, so they are told apart where they are read.
 type _Record = dict[str, object]
@@ -63,14 +60,14 @@ class EntryStorage:
 
     def __init__(self, hass: HomeAssistant, entry_id: str) -> None:
         """Name the files; nothing is read yet."""
-        self._known = Store[_Known](hass, STORAGE_VERSION, f"{DOMAIN}.{entry_id}.known")
-        # Private: tokens are in them, and links may carry signatures.
-        self._active = Store[_Active](hass, STORAGE_VERSION, f"{DOMAIN}.{entry_id}.upgrades", private=True)
-        self._history = Store[_Upgrades](hass, STORAGE_VERSION, f"{DOMAIN}.{entry_id}.history", private=True)
+        self._known = StoredFile[_Known](hass, f"{DOMAIN}.{entry_id}.known")
+        # Precious: no order goes out before it is written; tokens are in them, and links may carry signatures.
+        self._active = StoredFile[_Active](hass, f"{DOMAIN}.{entry_id}.upgrades", precious=True)
+        self._history = StoredFile[_Upgrades](hass, f"{DOMAIN}.{entry_id}.history", precious=True)
 
     async def async_load_known(self) -> dict[str, StoredEms]:
         """Return what was known of each EMS, by uid."""
-        return await _async_read(self._known, lambda stored: _read(stored["systems"].items(), _ems_from_record)) or {}
+        return await self._known.async_read(lambda stored: _read(stored["systems"].items(), _ems_from_record)) or {}
 
     def save_known_later(self, systems: Callable[[], Mapping[str, StoredEms]]) -> None:
         """Have what is known of the EMSs written soon."""
@@ -88,7 +85,7 @@ class EntryStorage:
             upgrades = _read_list(stored["upgrades"], lambda record: _upgrade_from_record(record, saved_at))
             return StoredActive(upgrades=upgrades, held=set(stored.get("held", ())))
 
-        return await _async_read(self._active, read) or StoredActive()
+        return await self._active.async_read(read) or StoredActive()
 
     async def async_save_active(self, upgrades: Iterable[Upgrade], held: Iterable[str]) -> None:
         """Write what is under way; when this returns it survives."""
@@ -100,7 +97,7 @@ class EntryStorage:
         def read(stored: _Upgrades) -> list[Upgrade]:
             return _read_list(stored["upgrades"], lambda record: _upgrade_from_record(record, None))
 
-        return await _async_read(self._history, read) or []
+        return await self._history.async_read(read) or []
 
     async def async_save_history(self, upgrades: Iterable[Upgrade]) -> None:
         """Write the history."""
@@ -109,19 +106,7 @@ class EntryStorage:
     async def async_remove(self) -> None:
         """Leave nothing behind."""
         for store in (self._known, self._active, self._history):
-            await store.async_remove()
-
-
-async def _async_read[Data: Mapping[str, object], Value](
-    store: Store[Data], read: Callable[[Data], Value]
-) -> Value | None:
-    """Return what a file holds, or None where it holds nothing, or nothing that can be read."""
-    stored = await store.async_load()
-    try:
-        return None if stored is None else read(stored)
-    except _UNREADABLE:
-        LOGGER.warning("The stored %s cannot be read; what was in it is lost", store.key)
-        return None
+            await store.async_remove_with_copies()
 
 
 def _read[Key, Value](records: Iterable[tuple[Key, _Record]], read: Callable[[_Record], Value]) -> dict[Key, Value]:
@@ -129,7 +114,7 @@ def _read[Key, Value](records: Iterable[tuple[Key, _Record]], read: Callable[[_R
     for key, record in records:
         try:
             values[key] = read(record)
-        except _UNREADABLE:
+        except UNREADABLE:
             LOGGER.warning("What was stored of one EMS cannot be read; it is asked anew")
     return values
 
@@ -139,7 +124,7 @@ def _read_list[Value](records: Iterable[_Record], read: Callable[[_Record], Valu
     for record in records:
         try:
             values.append(read(record))
-        except _UNREADABLE:
+        except UNREADABLE:
             LOGGER.warning("One stored upgrade cannot be read; it is left out")
     return values
 
@@ -171,7 +156,7 @@ def _report_from_record(record: _Record) -> Report:
     status, component, stage = values["status"], values["component"], values["stage"]
     if status is None or values["device_id"] is None:
         raise ValueError("a report without a device or a status")
-    return Report(
+    report = Report(
         device_id=values["device_id"],
         status=known_code(EmuStatus, status),
         success=values["success"],
@@ -180,6 +165,8 @@ def _report_from_record(record: _Record) -> Report:
         progress=values["progress"],
         version=cast("str | None", record["version"]),
     )
+    check_types(report)
+    return report
 
 
 def _upgrades_record(upgrades: Iterable[Upgrade]) -> _Upgrades:
@@ -188,7 +175,7 @@ def _upgrades_record(upgrades: Iterable[Upgrade]) -> _Upgrades:
 
 def _upgrade_from_record(record: _Record, saved_at: float | None) -> Upgrade:
     """Return a stored upgrade; `saved_at` is when it was last known to be under way, None for the history."""
-    order = Order(**cast("dict[str, str]", record["order"]))  # type: ignore[arg-type]  # as written by asdict
+    order = Order(**_known_fields(Order, cast("_Record", record["order"])))  # type: ignore[arg-type]  # as written by asdict
     steps = cast("list[_Record]", record["steps"])
     if not steps:
         raise ValueError("an upgrade without its phases")
@@ -197,10 +184,12 @@ def _upgrade_from_record(record: _Record, saved_at: float | None) -> Upgrade:
         for key in ("baseline", "report")
     }
     read: _Record = {
-        **record,
+        **_known_fields(Upgrade, record),
         **reports,
         "order": order,
-        "fetched": None if record["fetched"] is None else fetched_from_record(cast("_Record", record["fetched"])),
+        "fetched": None
+        if record["fetched"] is None
+        else fetched_from_record(_known_fields(Fetched, cast("_Record", record["fetched"]))),
         "phase": Phase(cast("str", record["phase"])),
         "steps": tuple(Step(phase=Phase(cast("str", step["phase"])), at=cast("float", step["at"])) for step in steps),
         "not_ready": None if record["not_ready"] is None else Reason(cast("str", record["not_ready"])),
@@ -209,4 +198,14 @@ def _upgrade_from_record(record: _Record, saved_at: float | None) -> Upgrade:
     }
     if saved_at is not None and read["outcome"] is None and read["suspended_at"] is None:
         read["suspended_at"] = saved_at
-    return Upgrade(**read)  # type: ignore[arg-type]  # as written by asdict, with its values read back
+    upgrade = Upgrade(**read)  # type: ignore[arg-type]  # as written by asdict, with its values read back
+    parts: tuple[Hashable, ...] = (upgrade, order, *upgrade.steps)
+    for value in parts if upgrade.fetched is None else (*parts, upgrade.fetched):
+        check_types(value)
+    return upgrade
+
+
+def _known_fields(kind: type[Order | Upgrade | Fetched], record: _Record) -> _Record:
+    """Return what this version knows of a record: a newer one may have added to it."""
+    known = {each.name for each in fields(kind)}
+    return {name: value for name, value in record.items() if name in known}

@@ -11,6 +11,7 @@ from .active_upgrades import ActiveUpgrades
 from .announcements import Announcements
 from .const import LOGGER
 from .coordinator import AskEnded, EmsCoordinator, EmsEvent, EmuReported, ForeignOrder, OrderAnswered
+from .filing import Filing
 from .firmware.hosting import new_token
 from .firmware.offers import Offers
 from .history import History
@@ -53,15 +54,20 @@ class Upgrades:
         self._waiting = Waiting(hass)
         self._queue = UpgradeQueue(self.active, limits)
         self._ticking = Ticking(hass, self._tick)
+        self._filing = Filing(hass, self.active, self.history)
         self._stopped = False
 
     async def async_load(self) -> None:
         """Take up what was under way; it goes on once its EMS was asked."""
         await self.history.async_load()
-        for upgrade in await self.active.async_load(self.history.get):
-            # A crash came before its outcome was in the history.
+        ended = await self.active.async_load(self.history.get)
+        for upgrade in ended:
+            # A crash came before it was in the history.
             self.history.add(upgrade)
-            await self._async_save_ended(upgrade)
+        # Now, and not later: the entry may not come up, and be loaded anew.
+        await self._filing.async_file()
+        for upgrade in ended:
+            await self._offers.async_done(upgrade.order)
         for upgrade in self.active:
             self._offer(upgrade)
 
@@ -75,6 +81,7 @@ class Upgrades:
                 self._not_sent(upgrade)
         self._advance_all(Happened.SUSPENDED)
         self._waiting.interrupt()
+        await self._filing.async_stop()
         await self.active.async_save()
 
     @property
@@ -361,8 +368,5 @@ class Upgrades:
             coordinator.set_pace(self._queue.pace(uid))
 
     async def _async_save_ended(self, upgrade: Upgrade) -> None:
-        # In this order, so that a crash in between finds an upgrade twice and never not at all.
-        await self.history.async_save()
-        self.active.forget(upgrade)
-        await self.active.async_save()
+        await self._filing.async_ended()
         await self._offers.async_done(upgrade.order)

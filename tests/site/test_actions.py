@@ -1,5 +1,6 @@
 """The actions: who may use them, what they refuse and how they say it, what they return."""
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import cast
 
@@ -259,6 +260,29 @@ async def test_the_history_tells_each_upgrade_newest_first(world: World) -> None
     queued, ordered, ended = (datetime.fromisoformat(str(oldest[key])) for key in ("queued", "ordered", "ended"))
     assert queued <= ordered < ended
     assert ended - ordered < timedelta(hours=1)
+
+
+async def test_the_history_tells_all_that_is_stored_of_an_upgrade(
+    hass: HomeAssistant, world: World, hass_admin_user: MockUser
+) -> None:
+    await install(world, 3)
+    data = {"entity_id": world.entity_id("update", "firmware")}
+    context = Context(user_id=hass_admin_user.id)
+    action = asyncio.ensure_future(hass.services.async_call("update", "install", data, blocking=True, context=context))
+    await world.until(action.done, step=10)
+    by_user, by_automation = await history(world)
+    assert (by_user["ordered_by"], by_automation["ordered_by"]) == ("user", "automation")
+    assert (by_user["device_uid"], by_user["device_id"]) == (UID, 2)
+    assert (by_user["version"], by_user["md5"], by_user["sha256"]) == (NEW, md5_of(build_package(NEW)), None)
+    assert by_user["bytes_fetched"] is None, "it was not fetched from us"
+    assert by_user["amended"] is None
+    phases = [(str(each["phase"]), str(each["since"])) for each in cast("list[dict[str, object]]", by_user["phases"])]
+    assert [phase for phase, _ in phases] == ["queued", "ordered", "upgrading", "restarting", "ended"]
+    assert [since for _, since in phases] == sorted(since for _, since in phases)
+    times = dict(phases)
+    assert (times["queued"], times["ordered"], times["ended"]) == tuple(
+        by_user[key] for key in ("queued", "ordered", "ended")
+    )
 
 
 async def test_the_history_of_some_emus(make_world: MakeWorld) -> None:

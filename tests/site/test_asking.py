@@ -12,7 +12,7 @@ from simulator.memory import MemoryBroker
 
 from .by_hand import HandEms, ask_times, message, report
 from .conftest import MakeWorld
-from .looks import connection, dropped, told
+from .looks import connection, dropped, shown, told
 from .world import NEW, OLD, PREFIX, UID, World, ems_subentry, firmware_subentry, simulated_ems
 
 INTERVAL = 15 * 60
@@ -212,6 +212,16 @@ async def test_what_was_retained_fills_in_what_is_not_known_and_answers_nothing(
     broker.connected = True
     await world.settle()
     assert world.update().attributes["installed_version"] == OLD
+
+
+@pytest.mark.usefixtures("every_entity_enabled")
+async def test_what_was_retained_knows_nothing_of_a_transfer_that_goes_on_now(hand: HandEms) -> None:
+    await hand.versions(report(stage=3, content=None))
+    assert shown(hand.world, "upgrade_progress") == "unknown"
+    payload = message(Exchange.PROGRESS, report(stage=3, content=100))
+    hand.world.broker.transports[-1].deliver(Received(hand.topic(Exchange.PROGRESS), payload, retained=True))
+    await hand.world.settle()
+    assert shown(hand.world, "upgrade_progress") == "unknown"
 
 
 async def test_what_was_retained_answers_nothing_even_while_an_answer_is_awaited(hand: HandEms) -> None:

@@ -6,9 +6,12 @@ from homeassistant.setup import async_setup_component
 import pytest
 from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 
+from simulator.faults import Fault
+
 from .by_hand import HandEms, offline, report
-from .looks import connection, device, fall_silent, find_device, shown
-from .world import NEW, OLD, World
+from .conftest import MakeWorld
+from .looks import connection, device, fall_silent, find_device, shown, told
+from .world import NEW, OLD, OTHER_UID, UID, World, simulated_ems
 
 LASTING = [("update", "firmware"), ("event", "upgrade"), ("sensor", "last_upgrade")]
 FOLLOWING = [("sensor", key) for key in ("status", "upgrade_stage", "upgrade_component", "reported_result")]
@@ -188,3 +191,55 @@ async def test_a_device_of_an_entry_that_is_not_loaded_stays(
     await hand.versions(report())
     assert await hass.config_entries.async_unload(hand.world.entry.entry_id)
     assert not await delete(hand.world, 2, hass_ws_client)
+
+
+# The broker
+
+
+async def test_a_broken_connection_shows_on_every_ems_and_heals_by_itself(
+    make_world: MakeWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = await make_world([simulated_ems(), simulated_ems(OTHER_UID)])
+    caplog.clear()
+    for _ in range(2):
+        world.broker.connected = False
+        await world.pass_time(7200, 60)
+        for uid in (UID, OTHER_UID):
+            assert connection(world, uid) == "off"
+            assert world.state("sensor", "status", uid=uid).state == "unavailable"
+            assert world.update(uid=uid).state == "on"
+        world.broker.connected = True
+        await world.tick(3)
+        for uid in (UID, OTHER_UID):
+            assert connection(world, uid) == "on"
+            assert world.state("sensor", "status", uid=uid).state == "running"
+    # It is the broker that was away, and no EMS that has stopped answering.
+    assert told(caplog, UID) == told(caplog, OTHER_UID) == []
+
+
+async def test_an_ems_that_stops_answering_and_comes_back_is_one_line_each(
+    make_world: MakeWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = await make_world([simulated_ems(), simulated_ems(OTHER_UID)])
+    await world.install()
+    caplog.clear()
+    world.ems.faults.on(Fault.NO_ANSWER)
+    await world.pass_time(6 * 3600, 30)
+    assert told(caplog, "") == [f"EMS {UID} has stopped answering"]
+    world.ems.faults.off(Fault.NO_ANSWER)
+    await world.pass_time(6 * 3600, 30)
+    assert told(caplog, "") == [f"EMS {UID} has stopped answering", f"EMS {UID} answers"]
+
+
+async def test_an_ems_that_was_silent_before_an_outage_of_the_broker_is_no_news_after_it(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.ems.faults.on(Fault.NO_ANSWER)
+    await world.pass_time(3600, 30)
+    caplog.clear()
+    world.broker.connected = False
+    await world.pass_time(3600, 30)
+    world.broker.connected = True
+    await world.pass_time(3600, 30)
+    assert told(caplog, "") == []
+    assert connection(world) == "off"

@@ -255,6 +255,7 @@ async def async_make_world(  # noqa: PLR0913, PLR0917 - what a world is made of
     subentries: list[dict[str, object]] | None = None,
     options: dict[str, object] | None = None,
     downloads: Downloads | None = None,
+    kind: type[World] = World,
 ) -> World:
     """Return a world whose entry is set up, and whose EMSs have answered for the first time.
 
@@ -275,7 +276,7 @@ async def async_make_world(  # noqa: PLR0913, PLR0917 - what a world is made of
     entry.add_to_hass(hass)
     # Frozen time jumps inside callbacks, which asyncio's debug mode takes for slow ones.
     hass.loop.set_debug(enabled=False)
-    world = World(hass, freezer, broker, site, entry, memory.packages)
+    world = kind(hass, freezer, broker, site, entry, memory.packages)
     hass.bus.async_listen("state_changed", callback(lambda event: world.changes.append(event)))  # noqa: PLW0108
     assert await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()

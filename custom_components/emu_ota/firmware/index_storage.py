@@ -3,17 +3,15 @@
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Final, TypedDict
+from typing import TypedDict
 
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers.storage import Store
 from homeassistant.util import dt as dt_util
 from yarl import URL
 
-from ..const import DOMAIN, LOGGER
+from ..const import DOMAIN
+from ..stored_file import StoredFile
 from .index_fetch import IndexCopy
-
-STORAGE_VERSION: Final = 1
 
 
 class _CopyRecord(TypedDict):
@@ -46,17 +44,15 @@ class IndexStorage:
     def __init__(self, hass: HomeAssistant, entry_id: str) -> None:
         """Name the file; nothing is read yet."""
         # Private: URLs of packages may carry signatures.
-        self._store = Store[_Record](hass, STORAGE_VERSION, f"{DOMAIN}.{entry_id}.index", private=True)
+        self._store = StoredFile[_Record](hass, f"{DOMAIN}.{entry_id}.index", precious=True)
 
     async def async_load(self, url: str) -> Remembered:
         """Return what is remembered of the index at a URL: nothing where the storage is of another one."""
-        record = await self._store.async_load()
-        try:
-            if record is not None and record["url_sha256"] == _digest(url):
-                return _from_record(record)
-        except KeyError, TypeError, ValueError:
-            LOGGER.warning("What was stored of the firmware index cannot be read; it is fetched anew")
-        return Remembered()
+
+        def read(record: _Record) -> Remembered:
+            return _from_record(record) if record["url_sha256"] == _digest(url) else Remembered()
+
+        return await self._store.async_read(read) or Remembered()
 
     async def async_save(self, url: str, remembered: Remembered) -> None:
         """Write what is to be remembered of the index at a URL; when this returns it survives."""
@@ -79,8 +75,12 @@ class IndexStorage:
         )
 
     async def async_remove(self) -> None:
-        """Leave nothing behind."""
+        """Forget it: there is no index any more."""
         await self._store.async_remove()
+
+    async def async_remove_with_copies(self) -> None:
+        """Leave nothing behind."""
+        await self._store.async_remove_with_copies()
 
 
 def _digest(url: str) -> str:
