@@ -17,7 +17,18 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"transport"}),
     frozenset({"firmware"}),
     frozenset(
-        {"connection", "storage", "asking", "announcements", "ticking", "waiting", "forms", "releases", "download_test"}
+        {"at_work", "ems_events", "slices"}
+        | {
+            "connection",
+            "storage",
+            "asking",
+            "announcements",
+            "ticking",
+            "waiting",
+            "forms",
+            "releases",
+            "download_test",
+        }
     ),
     frozenset(
         {

@@ -1,6 +1,7 @@
 """The upgrades of one config entry that have no outcome yet, and their place in storage."""
 
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Set as AbstractSet
 from typing import Final
 
 from homeassistant.core import HomeAssistant, callback
@@ -21,6 +22,10 @@ class ActiveUpgrades:
         self._hass = hass
         self._storage = storage
         self._upgrades: dict[str, Upgrade] = {}
+        self._by_ems: defaultdict[str, dict[int, Upgrade]] = defaultdict(dict)
+        """The same by EMS and EMU: each EMU has at most one."""
+        self._running: defaultdict[str, set[int]] = defaultdict(set)
+        """The EMUs whose order is out, by EMS."""
         self._ended: dict[str, Upgrade] = {}
         """Those with an outcome that the history does not have in storage yet."""
         self._saved_at = 0.0
@@ -38,28 +43,38 @@ class ActiveUpgrades:
         return self._upgrades.get(upgrade_id)
 
     def of(self, uid: str) -> list[Upgrade]:
-        """Return those of an EMS."""
-        return [upgrade for upgrade in self._upgrades.values() if upgrade.uid == uid]
+        """Return those of an EMS, in the order they were asked for."""
+        return list(self._by_ems[uid].values()) if uid in self._by_ems else []
 
     def of_emu(self, uid: str, device_id: int) -> Upgrade | None:
         """Return the one of an EMU."""
-        emu = uid, device_id
-        return next((each for each in self._upgrades.values() if (each.uid, each.device_id) == emu), None)
+        return self._by_ems[uid].get(device_id) if uid in self._by_ems else None
+
+    def running_on(self, uid: str) -> AbstractSet[int]:
+        """Return the EMUs of an EMS whose order is out, as they are at any time."""
+        return self._running[uid]
 
     def count_running(self) -> int:
         """Return how many have their order out."""
-        return sum(upgrade.running for upgrade in self._upgrades.values())
+        return sum(map(len, self._running.values()))
+
+    def _place(self, upgrade: Upgrade) -> None:
+        self._upgrades[upgrade.id] = self._by_ems[upgrade.uid][upgrade.device_id] = upgrade
+        if upgrade.running:
+            self._running[upgrade.uid].add(upgrade.device_id)
+        else:
+            self._running[upgrade.uid].discard(upgrade.device_id)
 
     @callback
     def add(self, upgrade: Upgrade) -> None:
         """Take in a new one, and have it written."""
-        self._upgrades[upgrade.id] = upgrade
+        self._place(upgrade)
         self.save()
 
     @callback
     def change(self, before: Upgrade, after: Upgrade) -> None:
         """Put an upgrade in the place of what it was, and have it written where that matters."""
-        self._upgrades[after.id] = after
+        self._place(after)
         matters = after.phase is not before.phase or after.decisive != before.decisive
         if matters or dt_util.utcnow().timestamp() - self._saved_at >= SAVE_PROGRESS:
             self.save()
@@ -68,6 +83,8 @@ class ActiveUpgrades:
     def end(self, upgrade: Upgrade) -> None:
         """Take out one that has its outcome. Every write has it, too, until it is told to `forget` it."""
         del self._upgrades[upgrade.id]
+        del self._by_ems[upgrade.uid][upgrade.device_id]
+        self._running[upgrade.uid].discard(upgrade.device_id)
         self._ended[upgrade.id] = upgrade
 
     @callback
@@ -78,8 +95,12 @@ class ActiveUpgrades:
     async def async_load(self, is_known: Callable[[str], bool]) -> tuple[Upgrade, ...]:
         """Read what was under way, but for what is known to have ended; return what had ended besides."""
         for upgrade in await self._storage.async_load_upgrades():
-            if not is_known(upgrade.id):
-                (self._upgrades if upgrade.outcome is None else self._ended)[upgrade.id] = upgrade
+            if is_known(upgrade.id):
+                continue
+            if upgrade.outcome is None:
+                self._place(upgrade)
+            else:
+                self._ended[upgrade.id] = upgrade
         return tuple(self._ended.values())
 
     @callback

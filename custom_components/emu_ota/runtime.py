@@ -129,8 +129,7 @@ class Runtime:
     @callback
     def _releases_changed(self) -> None:
         for ems in self.systems.values():
-            for device_id in ems.coordinator.emus:
-                ems.coordinator.notify_emu(device_id)
+            ems.coordinator.notify_emus()
 
     async def _async_add_ems(self, subentry: ConfigSubentry) -> Ems:
         uid = subentry.data[CONF_DEVICE_UID]

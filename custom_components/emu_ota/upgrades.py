@@ -10,7 +10,8 @@ from homeassistant.util import dt as dt_util
 from .active_upgrades import ActiveUpgrades
 from .announcements import Announcements
 from .const import LOGGER
-from .coordinator import AskEnded, EmsCoordinator, EmsEvent, EmuReported, ForeignOrder, OrderAnswered
+from .coordinator import EmsCoordinator
+from .ems_events import AskEnded, EmsEvent, EmuReported, ForeignOrder, OrderAnswered
 from .firmware.hosting import new_token
 from .firmware.offers import Offers
 from .history import History
@@ -135,6 +136,7 @@ class Upgrades:
     def adopt(self, coordinator: EmsCoordinator) -> None:
         """Hear an EMS, and go on with what it has under way."""
         coordinator.handle_event = lambda event: self._handle(coordinator, event)
+        coordinator.attended = self.active.running_on(coordinator.uid)
         self._set_pace(coordinator.uid)
 
     @callback
@@ -163,6 +165,7 @@ class Upgrades:
         match event:
             case EmuReported():
                 self._handle_report(coordinator, event)
+                return  # whose turn it is is looked at when all reports of the message are in
             case OrderAnswered(device_id, status, reply):
                 upgrade = self.current(uid, device_id)
                 if upgrade is not None and upgrade.running and reply in {None, upgrade.mid}:

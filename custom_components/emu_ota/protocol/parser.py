@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from enum import IntEnum
-from itertools import zip_longest
 import re
 from typing import cast
 
@@ -127,23 +126,29 @@ def _version_result(
         raise MalformedMessage(Malformation.BAD_DATA, "data is not a list")
     if len(data) > MAX_EMUS:
         raise MalformedMessage(Malformation.TOO_MANY_EMUS, f"{len(data)} EMUs")
-    try:
-        # As bytes, because Python's 1, 1.0 and True are equal.
-        items = tuple(map(orjson.dumps, data))
-    except TypeError:  # nested deeper than orjson writes: no report either
-        items = ()
-    if before is not None and items == before.items:
+    read: tuple[Report | None, ...]
+    items = _encoded(data)
+    if items and before is not None and items == before.items:
         read, reports = before.read, before.reports
     else:
         known = {} if before is None else dict(zip(before.items, before.read, strict=True))
         read = tuple(
             known[encoded] if encoded in known else _report_or_none(item)
-            for item, encoded in zip_longest(data, items, fillvalue=b"")
+            for item, encoded in zip(data, items or (None,) * len(data), strict=True)
         )
         reports = tuple(report for report in read if report is not None)
+    malformed = len(data) - len(reports)
     return VersionResult(
-        envelope=envelope, reports=reports, malformed=len(data) - len(reports), items=items, read=read if items else ()
+        envelope=envelope, reports=reports, malformed=malformed, items=items, read=read if items else ()
     )
+
+
+def _encoded(data: list[_Json]) -> tuple[bytes, ...]:
+    """Return the items of a list as bytes, in which 1, 1.0 and True differ; nothing where one cannot be written."""
+    try:
+        return tuple(map(orjson.dumps, data))
+    except TypeError:  # nested deeper than orjson writes
+        return ()
 
 
 def _report_or_none(value: _Json) -> Report | None:
