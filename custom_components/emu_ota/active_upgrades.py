@@ -1,7 +1,7 @@
 """The upgrades of one config entry that have no outcome yet, and their place in storage."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Set as AbstractSet
+from collections.abc import Callable, Iterator, Mapping, Set as AbstractSet
 from typing import Final
 
 from homeassistant.core import HomeAssistant, callback
@@ -42,13 +42,17 @@ class ActiveUpgrades:
         """Return the upgrade of an id."""
         return self._upgrades.get(upgrade_id)
 
+    def on(self, uid: str) -> Mapping[int, Upgrade]:
+        """Return those of an EMS by EMU, in the order they were asked for, as they are at any time."""
+        return self._by_ems[uid]
+
     def of(self, uid: str) -> list[Upgrade]:
         """Return those of an EMS, in the order they were asked for."""
-        return list(self._by_ems[uid].values()) if uid in self._by_ems else []
+        return list(self._by_ems[uid].values())
 
     def of_emu(self, uid: str, device_id: int) -> Upgrade | None:
         """Return the one of an EMU."""
-        return self._by_ems[uid].get(device_id) if uid in self._by_ems else None
+        return self._by_ems[uid].get(device_id)
 
     def running_on(self, uid: str) -> AbstractSet[int]:
         """Return the EMUs of an EMS whose order is out, as they are at any time."""

@@ -1,7 +1,7 @@
 """One EMS: asks, hears, remembers, and tells exactly those whose EMU changed."""
 
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterable, Sequence, Set as AbstractSet
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -58,6 +58,7 @@ class EmsCoordinator:
     ) -> None:
         """Begin with what is known from before; `changed` is called when there is something new to remember."""
         self.address = address
+        self.uid = address.uid
         self.name = name
         self.bit_field = stored.bit_field
         self.emus: dict[int, Report] = dict(stored.emus)
@@ -83,6 +84,8 @@ class EmsCoordinator:
         self._emu_listeners: dict[int, list[CALLBACK_TYPE]] = {}
         self._ems_listeners: list[CALLBACK_TYPE] = []
         self._at_work = AtWork()
+        self.busy = self._at_work.emus
+        """The EMUs in a stage 1-4 that moves, whoever ordered it, as they are at any time."""
         self._slices = Slices(hass)
         self._topics: dict[str, OtaTopic] = {}
         self._versions: VersionResult | None = None
@@ -97,11 +100,6 @@ class EmsCoordinator:
         self._order_mids: deque[str] = deque(maxlen=16)
 
     @property
-    def uid(self) -> str:
-        """The EMS's unique id."""
-        return self.address.uid
-
-    @property
     def connected(self) -> bool:
         """Whether the broker can be reached."""
         return self._transport.connected
@@ -110,11 +108,6 @@ class EmsCoordinator:
     def available(self) -> bool:
         """Whether the EMS answers, as far as can be seen from here."""
         return self._answering and self._transport.connected
-
-    @property
-    def busy(self) -> AbstractSet[int]:
-        """The EMUs in a stage 1-4 that moves, whoever ordered it."""
-        return self._at_work.emus
 
     def rested(self, seconds: float) -> bool:
         """Tell whether it has answered for so many seconds without a stage 1-4 of any of its EMUs seen to move."""
@@ -377,8 +370,9 @@ class EmsCoordinator:
     def _handle_report(self, told: Report, before: Report | None, *, retained: bool) -> bool:
         """Take a report over; return whether it is worth remembering what is known now."""
         device_id = told.device_id
-        for name, code in (("status", told.status), ("component", told.component), ("stage", told.stage)):
-            self._note_code(name, code)
+        if int in (type(told.status), type(told.component), type(told.stage)):
+            for name, code in (("status", told.status), ("component", told.component), ("stage", told.stage)):
+                self._note_code(name, code)
         # Retained is old news: it fills in what is not known yet, and nothing else.
         after = before.over(told) if retained and before is not None else told.over(before)
         changed = after != before

@@ -1,7 +1,6 @@
 """One EMU as its entities see it: what is known of it, and what is happening to it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from .coordinator import EmsCoordinator
 from .protocol.models import Component, EmuStatus, Report, Stage
@@ -18,23 +17,28 @@ STAGES = (STAGE_IDLE, "queued", "ordered", *_STAGE_NAMES.values(), "restarting")
 """What the upgrade stage can be: the phases before and after the EMU's own stages, and those."""
 
 
-@dataclass(frozen=True, slots=True)
 class Emu:
-    """One EMU. Everything is derived at the moment it is asked for."""
+    """One EMU. Everything is derived at the moment it is asked for, which is several times for each of its reports."""
 
-    coordinator: EmsCoordinator
-    upgrades: Upgrades
-    device_id: int
+    __slots__ = ("_active", "_reports", "coordinator", "device_id", "upgrades")
+
+    def __init__(self, coordinator: EmsCoordinator, upgrades: Upgrades, device_id: int) -> None:
+        """Look at an EMU of an EMS."""
+        self.coordinator = coordinator
+        self.upgrades = upgrades
+        self.device_id = device_id
+        self._reports = coordinator.emus
+        self._active = upgrades.active.on(coordinator.uid)
 
     @property
     def report(self) -> Report:
         """What is known of it, each figure as it was last told."""
-        return self.coordinator.emus[self.device_id]
+        return self._reports[self.device_id]
 
     @property
     def upgrade(self) -> Upgrade | None:
         """Its upgrade that has no outcome yet."""
-        return self.upgrades.current(self.coordinator.uid, self.device_id)
+        return self._active.get(self.device_id)
 
     @property
     def last_upgrade(self) -> Upgrade | None:

@@ -53,7 +53,7 @@ class EmsEntity(Entity):
             self.async_write_ha_state()
 
 
-class EmuEntity(Entity):
+class EmuEntity[View](Entity):
     """An entity of an EMU. It writes its state when something of it changed, and only then."""
 
     _attr_has_entity_name = True
@@ -66,33 +66,33 @@ class EmuEntity(Entity):
         self._attr_translation_key = key
         self._attr_unique_id = f"{coordinator.uid}_{device_id}_{key}"
         self._attr_device_info = DeviceInfo(identifiers={emu_identifier(coordinator.uid, device_id)})
-        self._shown: object = None
+        self._shown: View | None = None
 
-    def _view(self) -> object:
+    def _view(self) -> View:
         """Return all that the state is made of; it has to be cheap, and nothing else is looked at."""
         raise NotImplementedError
 
-    def _take(self) -> None:
-        """Take over into the entity's attributes what the state is made of, after that has changed."""
+    def _take(self, view: View, before: View | None) -> None:
+        """Take over into the entity's attributes what the state is made of; `before` is what that was so far."""
         raise NotImplementedError
 
     @override
     async def async_added_to_hass(self) -> None:
         await super().async_added_to_hass()
         self._shown = self._view()
-        self._take()
+        self._take(self._shown, None)
         self.async_on_remove(self.emu.coordinator.watch_emu(self.emu.device_id, self._emu_changed))
 
     @callback
     def _emu_changed(self) -> None:
-        view = self._view()
-        if view != self._shown:
+        view, before = self._view(), self._shown
+        if view != before:
             self._shown = view
-            self._take()
+            self._take(view, before)
             self.async_write_ha_state()
 
 
-class EmuProgressEntity(EmuEntity):
+class EmuProgressEntity[View](EmuEntity[View]):
     """An entity of an EMU that shows progress too, but not each step of it."""
 
     def __init__(self, runtime: Runtime, ems: Ems, device_id: int, key: str) -> None:
@@ -119,11 +119,11 @@ class EmuProgressEntity(EmuEntity):
     @callback
     @override
     def _emu_changed(self) -> None:
-        view, progress = self._view(), self._progress()
+        view, before, progress = self._view(), self._shown, self._progress()
         self._take_progress(progress)
-        if view != self._shown or (progress is None) is not (self._shown_progress is None):
+        if view != before or (progress is None) is not (self._shown_progress is None):
             self._shown = view
-            self._take()
+            self._take(view, before)
             self._show()
         elif progress != self._shown_progress and self._show_later is None:
             pause = PROGRESS_INTERVAL - (self.hass.loop.time() - self._shown_at)

@@ -29,7 +29,7 @@ async def async_setup_entry(
     )
 
 
-class UpgradeEvent(EmuEntity, EventEntity):
+class UpgradeEvent(EmuEntity[bool], EventEntity):
     """The steps of an EMU's upgrades."""
 
     _attr_event_types = ["queued", "started", *Outcome, "amended", EXTERNAL_CHANGE]  # noqa: RUF012 - as the base has it
@@ -44,8 +44,8 @@ class UpgradeEvent(EmuEntity, EventEntity):
         return self.emu.report.version is not None
 
     @override
-    def _take(self) -> None:
-        self._attr_available = self._view()
+    def _take(self, view: bool, before: bool | None) -> None:
+        self._attr_available = view
 
     @override
     async def async_added_to_hass(self) -> None:

@@ -1,6 +1,6 @@
 """What the reports say, as sensors."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import override
@@ -29,7 +29,7 @@ class EmuSensorDescription(SensorEntityDescription):
     value_fn: Callable[[Emu], StateType]
     attributes_of_fn: Callable[[Emu], object] = lambda _: None
     """What the attributes are made of; they are made only when that is another than before."""
-    attributes_fn: Callable[[Emu], Mapping[str, object]] | None = None
+    attributes_fn: Callable[[Emu], dict[str, object]] | None = None
     follows_ems: bool = True
     """Whether it is unavailable while the EMS does not answer."""
 
@@ -50,7 +50,7 @@ def _succeeded_components(emu: Emu) -> tuple[Component, ...] | None:
     return emu.report.succeeded_components(bit_field=emu.coordinator.bit_field)
 
 
-def _component_names(emu: Emu) -> Mapping[str, object]:
+def _component_names(emu: Emu) -> dict[str, object]:
     components = _succeeded_components(emu)
     return {} if components is None else {"succeeded_components": [COMPONENTS[each] for each in components]}
 
@@ -60,8 +60,8 @@ def _outcome(emu: Emu) -> str | None:
     return None if upgrade is None or upgrade.outcome is None else upgrade.outcome.value
 
 
-def _last_upgrade(emu: Emu) -> Mapping[str, object]:
-    return {} if emu.last_upgrade is None else upgrade_attributes(emu.last_upgrade)
+def _last_upgrade(emu: Emu) -> dict[str, object]:
+    return {} if emu.last_upgrade is None else {**upgrade_attributes(emu.last_upgrade)}
 
 
 EMU_SENSORS = (
@@ -147,7 +147,7 @@ async def async_setup_entry(
     )
 
 
-class EmuSensor(EmuEntity, SensorEntity):
+class EmuSensor(EmuEntity[tuple[bool, StateType, object]], SensorEntity):
     """A sensor of an EMU."""
 
     entity_description: EmuSensorDescription
@@ -164,14 +164,16 @@ class EmuSensor(EmuEntity, SensorEntity):
         return available, description.value_fn(emu), description.attributes_of_fn(emu)
 
     @override
-    def _take(self) -> None:
-        description = self.entity_description
-        self._attr_available, self._attr_native_value, _ = self._view()
-        if description.attributes_fn is not None:
-            self._attr_extra_state_attributes = dict(description.attributes_fn(self.emu))
+    def _take(self, view: tuple[bool, StateType, object], before: tuple[bool, StateType, object] | None) -> None:
+        available, self._attr_native_value, made_of = view
+        if before is None or available is not before[0]:
+            self._attr_available = available
+        attributes_fn = self.entity_description.attributes_fn
+        if attributes_fn is not None and (before is None or made_of != before[2]):
+            self._attr_extra_state_attributes = attributes_fn(self.emu)
 
 
-class ProgressSensor(EmuProgressEntity, SensorEntity):
+class ProgressSensor(EmuProgressEntity[tuple[bool, str | None]], SensorEntity):
     """How much of the current component's transfer is done."""
 
     def __init__(self, runtime: Runtime, ems: Ems, device_id: int) -> None:
@@ -184,8 +186,8 @@ class ProgressSensor(EmuProgressEntity, SensorEntity):
         return self.emu.coordinator.available, self.emu.component
 
     @override
-    def _take(self) -> None:
-        self._attr_available = self.emu.coordinator.available
+    def _take(self, view: tuple[bool, str | None], before: tuple[bool, str | None] | None) -> None:
+        self._attr_available = view[0]
 
     @override
     def _progress(self) -> int | None:

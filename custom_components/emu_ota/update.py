@@ -37,7 +37,11 @@ async def async_setup_entry(
     )
 
 
-class EmuFirmware(EmuProgressEntity, UpdateEntity):
+type _View = tuple[str | None, bool, str | None, Release | None]
+"""What is installed, whether an upgrade is at work and on which component, and which release is shown."""
+
+
+class EmuFirmware(EmuProgressEntity[_View], UpdateEntity):
     """The firmware of an EMU: a view of its reports, the library, and its upgrade."""
 
     _attr_device_class = UpdateDeviceClass.FIRMWARE
@@ -77,13 +81,15 @@ class EmuFirmware(EmuProgressEntity, UpdateEntity):
         return self._library.update_for(installed) or self._library.get(installed)
 
     @override
-    def _view(self) -> tuple[object, ...]:
+    def _view(self) -> _View:
         emu = self.emu
         return emu.report.version, emu.busy, emu.component, self._release()
 
     @override
-    def _take(self) -> None:
-        installed, release = self.emu.report.version, self._release()
+    def _take(self, view: _View, before: _View | None) -> None:
+        installed, _, _, release = view
+        if before is not None and installed == before[0] and release is before[3]:
+            return
         # Actions on unavailable entities are skipped in silence, so it stays while the EMS is away.
         self._attr_available = installed is not None
         self._attr_installed_version = installed

@@ -184,12 +184,11 @@ class Upgrades:
 
     def _handle_report(self, coordinator: EmsCoordinator, event: EmuReported) -> None:
         uid, told, before = coordinator.uid, event.told, event.before
-        reported = Reported(told, coordinator.bit_field)
         current, last = self.current(uid, told.device_id), self.history.last(uid, told.device_id)
         if current is not None and current.running:
-            self._advance(current, reported)
+            self._advance(current, Reported(told, coordinator.bit_field))
             return
-        amended = current is None and last is not None and self._amend(last, reported)
+        amended = current is None and last is not None and self._amend(last, Reported(told, coordinator.bit_field))
         changed = before is not None and before.version is not None and told.version not in {None, before.version}
         if before is not None and changed and not amended:
             self.announcements.tell_external_change(uid, told.device_id, before.version, told.version)
