@@ -92,6 +92,8 @@ class EmsCoordinator:
         """What the next version result is held against."""
         self._told: dict[int, Report] = {}
         """What each EMU last told; the same report once more says nothing to anybody."""
+        self._untold: int | None = None
+        """The EMU of which there is something new that nobody was told yet."""
         self._settled: tuple[Report, ...] | None = None
         """The whole list that was last told, while nothing else was."""
         self._watched_since: float | None = None
@@ -169,6 +171,8 @@ class EmsCoordinator:
         self._slices.add(self._tell_emus(tuple(self._emu_listeners)))
 
     def _tell_emu(self, device_id: int) -> None:
+        if device_id == self._untold:
+            self._untold = None
         for changed in tuple(self._emu_listeners.get(device_id, ())):
             changed()
 
@@ -347,7 +351,6 @@ class EmsCoordinator:
                 yield
         self._tell_new(new)
         self._take_stuck()
-        self.set_pace(self._pace)
         if worth_remembering:
             self._remember()
         yield from self._tell_emus(known)
@@ -384,12 +387,15 @@ class EmsCoordinator:
             if not retained:
                 self._at_work.moved(told, before, now)
             at_work_changed = self._at_work.update(after, now)
+            if at_work_changed:
+                self.set_pace(self._pace)
+        self._untold = device_id if changed or at_work_changed else None
         if not retained:
             self._told[device_id] = told
             self.handle_event(EmuReported(told, before))
-        if changed or at_work_changed:
+        if self._untold is not None:
             self._tell_emu(device_id)
-        return changed and (before is None or after.differs_in_more_than_progress(before))
+        return changed and (before is None or after.without_progress != before.without_progress)
 
     def _note_code(self, name: str, code: object) -> None:
         if type(code) is not int or len(self._unknown_codes) >= UNKNOWN_CODES_LOGGED:
@@ -400,6 +406,8 @@ class EmsCoordinator:
 
     def _take_stuck(self) -> None:
         """Tell those of whom nothing has moved for too long, without a report that says so."""
+        if not self.busy:
+            return
         stuck = self._at_work.take_stuck(self.emus, dt_util.utcnow().timestamp())
         if stuck:
             self.set_pace(self._pace)

@@ -127,15 +127,15 @@ class Report:
         """Whether it leaves nothing untold."""
         return None not in (self.success, self.component, self.stage, self.progress, self.version)
 
-    def differs_in_more_than_progress(self, other: Report) -> bool:
-        """Tell whether anything but progress is another than in a report of the same EMU."""
-        return (self.status, self.success, self.component, self.stage, self.version) != (
-            other.status,
-            other.success,
-            other.component,
-            other.stage,
-            other.version,
-        )
+    @property
+    def without_progress(self) -> tuple[object, ...]:
+        """All that it says but progress."""
+        return self.status, self.success, self.component, self.stage, self.version
+
+    @property
+    def without_status(self) -> tuple[object, ...]:
+        """All that it says but the status."""
+        return self.success, self.component, self.stage, self.progress, self.version
 
     def over(self, before: Report | None) -> Report:
         """Return this report with what it leaves untold filled in from the one before.

@@ -178,7 +178,7 @@ def _absorb_report(upgrade: Upgrade, event: Reported, now: float) -> Upgrade:
     told = event.report
     merged = told.over(upgrade.report)
     changed = merged != upgrade.report
-    progressed = changed and (upgrade.report is None or merged != replace(upgrade.report, status=merged.status))
+    progressed = changed and (upgrade.report is None or merged.without_status != upgrade.report.without_status)
     news = upgrade.news or upgrade_rules.is_news(told, upgrade.baseline)
     return replace(
         upgrade,
