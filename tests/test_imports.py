@@ -17,32 +17,35 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"transport"}),
     frozenset({"firmware"}),
     frozenset(
-        {"at_work", "ems_events", "slices"}
-        | {
-            "connection",
-            "storage",
-            "asking",
+        {
             "announcements",
-            "ticking",
-            "waiting",
+            "asking",
+            "at_work",
+            "connection",
+            "download_test",
+            "ems_events",
             "forms",
             "releases",
-            "download_test",
+            "slices",
+            "storage",
+            "ticking",
+            "waiting",
         }
     ),
     frozenset(
         {
             "active_upgrades",
-            "coordinator",
-            "history",
-            "upgrade_attributes",
-            "install_errors",
             "discovery",
-            "probe",
+            "emu_reports",
             "firmware_form",
+            "history",
+            "install_errors",
             "options_flow",
+            "probe",
+            "upgrade_attributes",
         }
     ),
+    frozenset({"coordinator"}),
     frozenset({"upgrade_queue", "broker_form"}),
     frozenset({"upgrades"}),
     frozenset({"runtime", "emu"}),

@@ -91,9 +91,9 @@ class Asking:
 
     @callback
     def hold(self, reply: str | None) -> None:
-        """Give a result, that will be taken as an answer when it is worked off, the time for that."""
+        """Give a result that came in time, and will be taken as an answer when it is worked off, the time for that."""
         if self._open and self._answers(reply):
-            self._cancel_timer()
+            self._set_timer(ANSWER_TIMEOUT, self._ask_timed_out)
 
     @callback
     def take_answer(self, reply: str | None, at: float) -> float | None:

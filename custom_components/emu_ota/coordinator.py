@@ -1,7 +1,6 @@
 """One EMS: asks, hears, remembers, and tells exactly those whose EMU changed."""
 
-from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections import deque
 from datetime import datetime
 from typing import Final
 
@@ -9,17 +8,15 @@ from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.util import dt as dt_util
 
 from .asking import ASK_INTERVAL, ASK_UPGRADING, Asking, new_stamp
-from .at_work import AtWork
 from .const import LOGGER
-from .ems_events import AskEnded, EmsEvent, EmuReported, ForeignOrder, OrderAnswered, ReportsEnded
+from .ems_events import AskEnded, ForeignOrder, OrderAnswered
+from .emu_reports import EMUS_PER_SLICE, EmuReports
 from .protocol import commands, parser
 from .protocol.commands import Command
 from .protocol.errors import Malformation, MalformedMessage
 from .protocol.models import (
-    SUCCESS_FLAG,
     Message,
     ProgressResult,
-    Report,
     UpgradeCommand,
     UpgradeResult,
     VersionResult,
@@ -33,12 +30,6 @@ SILENT_AFTER: Final = 2
 """Unanswered asks in a row: one lost message is no silence."""
 FRESH: Final = 5.0
 """Seconds in which an answer is as good as one asked for now."""
-UNKNOWN_CODES_LOGGED: Final = 32
-"""Lines per EMS: a newer device has a handful of new codes, a broken one as many as it likes."""
-EMUS_PER_SLICE: Final = 25
-"""EMUs of a list that are told before the event loop gets its turn: some 5 ms, and five times that on a small board."""
-NEW_EMUS_PER_SLICE: Final = 5
-"""The same for EMUs that appear: each makes a device and seven entities, some 2 ms."""
 
 _EXCHANGES: Final = (Exchange.VERSION, Exchange.PROGRESS, Exchange.UPGRADE)
 
@@ -60,21 +51,16 @@ class EmsCoordinator:
         self.address = address
         self.uid = address.uid
         self.name = name
-        self.bit_field = stored.bit_field
-        self.emus: dict[int, Report] = dict(stored.emus)
+        self.reports = EmuReports(
+            address.uid, stored, tell=self._tell_emu, remember=changed, busy_changed=self._busy_changed
+        )
+        self.emus = self.reports.emus
         """What is known of each EMU: each figure as it was last told."""
-        self.listed: set[int] | None = None
-        """The EMUs that the last list named; None before the first."""
+        self.busy = self.reports.at_work.emus
+        """The EMUs in a stage 1-4 that moves, whoever ordered it, as they are at any time."""
         self.last_answer: datetime | None = None
         self.response_time: float | None = None
         """Milliseconds of the last answer."""
-        self.dropped: Counter[str] = Counter()
-        """Messages and reports that were not used, by kind."""
-        self.handle_event: Callable[[EmsEvent], None] = _ignore
-        """Who runs the upgrades hears everything."""
-        self.handle_new_emus: Callable[[Iterable[int]], None] = _ignore
-        self.attended: Collection[int] = ()
-        """The EMUs whose every report counts, whether it says something new or not: theirs to say who runs upgrades."""
         self._transport = transport
         self._answering = stored.answering
         self._remember = changed
@@ -83,23 +69,18 @@ class EmsCoordinator:
         self._unsubscribe: list[CALLBACK_TYPE] = []
         self._emu_listeners: dict[int, list[CALLBACK_TYPE]] = {}
         self._ems_listeners: list[CALLBACK_TYPE] = []
-        self._at_work = AtWork()
-        self.busy = self._at_work.emus
-        """The EMUs in a stage 1-4 that moves, whoever ordered it, as they are at any time."""
         self._slices = Slices(hass)
         self._topics: dict[str, OtaTopic] = {}
         self._versions: VersionResult | None = None
         """What the next version result is held against."""
-        self._told: dict[int, Report] = {}
-        """What each EMU last told; the same report once more says nothing to anybody."""
-        self._untold: int | None = None
-        """The EMU of which there is something new that nobody was told yet."""
-        self._settled: tuple[Report, ...] | None = None
-        """The whole list that was last told, while nothing else was."""
         self._watched_since: float | None = None
         """The first of the answers of which none has been missing since; what moved before it was not seen."""
-        self._unknown_codes: set[tuple[str, int]] = set()
         self._order_mids: deque[str] = deque(maxlen=16)
+
+    @property
+    def bit_field(self) -> bool:
+        """Whether its success values are bit fields."""
+        return self.reports.bit_field
 
     @property
     def connected(self) -> bool:
@@ -114,7 +95,7 @@ class EmsCoordinator:
     def rested(self, seconds: float) -> bool:
         """Tell whether it has answered for so many seconds without a stage 1-4 of any of its EMUs seen to move."""
         now, since = dt_util.utcnow().timestamp(), self._watched_since
-        return since is not None and now - since >= seconds and self._at_work.rested(seconds, now)
+        return since is not None and now - since >= seconds and self.reports.at_work.rested(seconds, now)
 
     def is_fresh(self) -> bool:
         """Tell whether its last answer is as good as one asked for now."""
@@ -160,27 +141,17 @@ class EmsCoordinator:
     @callback
     def notify_emu(self, device_id: int) -> None:
         """Tell those who watch one EMU that something about it changed besides its reports."""
-        # What it told last may mean something else by now, so it has to be heard once more.
-        self._told.pop(device_id, None)
-        self._settled = None
-        self._tell_emu(device_id)
+        self.reports.hear_again(device_id)
+        self.reports.tell(device_id)
 
     @callback
     def notify_emus(self) -> None:
         """Tell those who watch any EMU that something about all of them changed besides their reports."""
-        self._slices.add(self._tell_emus(tuple(self._emu_listeners)))
+        self._slices.add(self.reports.tell_all(tuple(self._emu_listeners)))
 
     def _tell_emu(self, device_id: int) -> None:
-        if device_id == self._untold:
-            self._untold = None
         for changed in tuple(self._emu_listeners.get(device_id, ())):
             changed()
-
-    def _tell_emus(self, device_ids: Iterable[int]) -> Work:
-        for count, device_id in enumerate(device_ids, 1):
-            self._tell_emu(device_id)
-            if not count % EMUS_PER_SLICE:
-                yield
 
     def _tell_ems(self) -> None:
         for changed in tuple(self._ems_listeners):
@@ -188,18 +159,15 @@ class EmsCoordinator:
 
     def _tell_all(self) -> Work:
         self._tell_ems()
-        yield from self._tell_emus(tuple(self._emu_listeners))
+        yield from self.reports.tell_all(tuple(self._emu_listeners))
 
     def names(self, device_id: int) -> bool:
         """Tell whether the EMS still names an EMU, as far as is known: an EMU is missing only in a whole list."""
-        return self.listed is None or device_id in self.listed
+        return self.reports.listed is None or device_id in self.reports.listed
 
     def forget(self, device_id: int) -> None:
         """Remove an EMU that the EMS no longer names."""
-        self.emus.pop(device_id, None)
-        self._at_work.forget(device_id)
-        self._told.pop(device_id, None)
-        self._settled = None
+        self.reports.forget(device_id)
         self._emu_listeners.pop(device_id, None)
         self._remember()
 
@@ -238,6 +206,10 @@ class EmsCoordinator:
         self._asking.set_pace(min(interval, ASK_UPGRADING) if self.busy else interval)
 
     @callback
+    def _busy_changed(self) -> None:
+        self.set_pace(self._pace)
+
+    @callback
     def _ask_timed_out(self) -> None:
         if self._asking.unanswered >= SILENT_AFTER and self._answering:
             LOGGER.info("EMS %s has stopped answering", self.uid)
@@ -245,8 +217,8 @@ class EmsCoordinator:
             self._watched_since = None
             self._remember()
             self._slices.add(self._tell_all())
-        self._take_stuck()
-        self.handle_event(AskEnded(answered=False, answering=self._answering))
+        self.reports.take_stuck()
+        self.reports.handle_event(AskEnded(answered=False, answering=self._answering))
 
     @callback
     def _connection_changed(self, _: bool) -> None:  # noqa: FBT001 - a callback's one value
@@ -261,54 +233,39 @@ class EmsCoordinator:
         try:
             message = parser.parse_payload(self._topics[received.topic], received.payload, self._versions)
         except MalformedMessage as err:
-            self._drop(err.kind, str(err))
+            self.reports.drop(err.kind, str(err))
             return
         if isinstance(message, VersionResult):
             self._versions = message
         self._slices.add(self._handle(message, retained=received.retained, at=dt_util.utcnow().timestamp()))
-
-    def _drop(self, kind: str, detail: str) -> None:
-        self.dropped[kind] += 1
-        LOGGER.debug("Dropped from EMS %s: %s", self.uid, detail)
 
     def _handle(self, message: Message, *, retained: bool, at: float) -> Work:
         match message:
             case VersionResult():
                 yield from self._handle_versions(message, retained=retained, at=at)
             case ProgressResult():
-                yield from self._handle_reports((message.report,), retained=retained)
+                yield from self.reports.take((message.report,), retained=retained)
             case UpgradeResult() | UpgradeCommand() if retained:
-                self._drop("retained", f"a retained {type(message).__name__}")
+                self.reports.drop("retained", f"a retained {type(message).__name__}")
             case UpgradeResult():
-                self._note_code("download_status", message.status)
-                self.handle_event(OrderAnswered(message.device_id, message.status, message.envelope.reply))
+                self.reports.note_code("download_status", message.status)
+                self.reports.handle_event(OrderAnswered(message.device_id, message.status, message.envelope.reply))
             case UpgradeCommand() if message.envelope.mid not in self._order_mids:
-                self.handle_event(ForeignOrder(message.device_id, message.envelope.mid))
+                self.reports.handle_event(ForeignOrder(message.device_id, message.envelope.mid))
             case _:
                 pass
 
     def _handle_versions(self, result: VersionResult, *, retained: bool, at: float) -> Work:
         if result.malformed:
-            self.dropped[Malformation.BAD_REPORT] += result.malformed
+            self.reports.dropped[Malformation.BAD_REPORT] += result.malformed
             LOGGER.debug("Dropped from EMS %s: %s malformed reports", self.uid, result.malformed)
             if not result.reports:  # nothing of it can be used, so it is no answer either
                 return
         reply = result.envelope.reply
-        if result.reports is self._settled and not retained:
-            # The same list once more: news only to an upgrade that waits for the EMU to say what it says.
-            attended = [self._told[device_id] for device_id in self.attended if device_id in self._told]
-            yield from self._handle_reports(attended, retained=False)
-        else:
-            if not retained and not result.malformed:
-                self.listed = {report.device_id for report in result.reports}
-            if not retained and len(result.reports) > EMUS_PER_SLICE:
-                self._asking.hold(reply)  # it has come in time, however long it takes to work it off
-            # Before the answer is taken: what the reports lead to need not be asked for, it has just come.
-            yield from self._handle_reports(result.reports, retained=retained)
-        told = self._told
-        self._settled = (
-            result.reports if all(told.get(report.device_id) is report for report in result.reports) else None
-        )
+        if not retained and len(result.reports) > EMUS_PER_SLICE:
+            self._asking.hold(reply)
+        # Before the answer is taken: what the reports lead to need not be asked for, it has just come.
+        yield from self.reports.take_list(result, retained=retained)
         took = None if retained else self._asking.take_answer(reply, at)
         if took is not None:
             yield from self._take_answer(took)
@@ -328,92 +285,4 @@ class EmsCoordinator:
             self._answering = True
             self._remember()
             yield from self._tell_all()
-        self.handle_event(AskEnded(answered=True, answering=True))
-
-    def _handle_reports(self, reports: Sequence[Report], *, retained: bool) -> Work:
-        known = self._learn_bit_field(reports)
-        worth_remembering, new = False, list[int]()
-        handled = 0
-        for told in reports:
-            device_id = told.device_id
-            if told is self._told.get(device_id) and device_id not in self.attended:
-                continue
-            before = self.emus.get(device_id)
-            if before is None and len(self.emus) >= parser.MAX_EMUS:
-                self._drop(Malformation.TOO_MANY_EMUS, f"EMU {device_id} is one too many")
-                continue
-            if before is None:
-                new.append(device_id)
-            worth_remembering |= self._handle_report(told, before, retained=retained)
-            handled += 1
-            if len(new) == NEW_EMUS_PER_SLICE or not handled % EMUS_PER_SLICE:
-                self._tell_new(new)
-                yield
-        self._tell_new(new)
-        self._take_stuck()
-        if worth_remembering:
-            self._remember()
-        yield from self._tell_emus(known)
-        self.handle_event(ReportsEnded())
-
-    def _tell_new(self, device_ids: list[int]) -> None:
-        if device_ids:
-            self.handle_new_emus(tuple(device_ids))
-            device_ids.clear()
-
-    def _learn_bit_field(self, reports: Sequence[Report]) -> tuple[int, ...]:
-        """Learn how the EMS tells success, where that is new; return whose figures then mean something else."""
-        if self.bit_field or not any((report.success or 0) > SUCCESS_FLAG for report in reports):
-            return ()
-        self.bit_field = True
-        self._told.clear()
-        self._remember()
-        return tuple(self.emus)
-
-    def _handle_report(self, told: Report, before: Report | None, *, retained: bool) -> bool:
-        """Take a report over; return whether it is worth remembering what is known now."""
-        device_id = told.device_id
-        if int in (type(told.status), type(told.component), type(told.stage)):
-            for name, code in (("status", told.status), ("component", told.component), ("stage", told.stage)):
-                self._note_code(name, code)
-        # Retained is old news: it fills in what is not known yet, and nothing else.
-        after = before.over(told) if retained and before is not None else told.over(before)
-        changed = after != before
-        if changed:
-            self.emus[device_id] = after
-        at_work_changed = False
-        if after.active or device_id in self.busy:
-            now = dt_util.utcnow().timestamp()
-            if not retained:
-                self._at_work.moved(told, before, now)
-            at_work_changed = self._at_work.update(after, now)
-            if at_work_changed:
-                self.set_pace(self._pace)
-        self._untold = device_id if changed or at_work_changed else None
-        if not retained:
-            self._told[device_id] = told
-            self.handle_event(EmuReported(told, before))
-        if self._untold is not None:
-            self._tell_emu(device_id)
-        return changed and (before is None or after.without_progress != before.without_progress)
-
-    def _note_code(self, name: str, code: object) -> None:
-        if type(code) is not int or len(self._unknown_codes) >= UNKNOWN_CODES_LOGGED:
-            return
-        if (name, code) not in self._unknown_codes:
-            self._unknown_codes.add((name, code))
-            LOGGER.info("EMS %s reports %s %s, which this version of EMU OTA does not know", self.uid, name, code)
-
-    def _take_stuck(self) -> None:
-        """Tell those of whom nothing has moved for too long, without a report that says so."""
-        if not self.busy:
-            return
-        stuck = self._at_work.take_stuck(self.emus, dt_util.utcnow().timestamp())
-        if stuck:
-            self.set_pace(self._pace)
-        for device_id in stuck:
-            self._tell_emu(device_id)
-
-
-def _ignore(_: object) -> None:
-    """Nobody listens yet."""
+        self.reports.handle_event(AskEnded(answered=True, answering=True))

@@ -149,7 +149,7 @@ class Runtime:
             model="EMS",
         )
         ems = Ems(subentry.subentry_id, coordinator, device.id)
-        coordinator.handle_new_emus = lambda device_ids: self._emus_appeared(ems, device_ids)
+        coordinator.reports.handle_new_emus = lambda device_ids: self._emus_appeared(ems, device_ids)
         for device_id in coordinator.emus:
             self._add_device(ems, device_id)
         self.systems[uid] = ems

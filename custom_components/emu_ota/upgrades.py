@@ -135,8 +135,8 @@ class Upgrades:
 
     def adopt(self, coordinator: EmsCoordinator) -> None:
         """Hear an EMS, and go on with what it has under way."""
-        coordinator.handle_event = lambda event: self._handle(coordinator, event)
-        coordinator.attended = self.active.running_on(coordinator.uid)
+        coordinator.reports.handle_event = lambda event: self._handle(coordinator, event)
+        coordinator.reports.attended = self.active.running_on(coordinator.uid)
         self._set_pace(coordinator.uid)
 
     @callback

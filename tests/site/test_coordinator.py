@@ -104,7 +104,7 @@ async def test_an_ems_has_at_most_a_thousand_emus_and_the_first_ones_stay(
         await asyncio.sleep(0)
     assert len(coordinator.emus) == 1000
     assert coordinator.emus[7].version == NEW
-    assert coordinator.dropped.total() == 1
+    assert coordinator.reports.dropped.total() == 1
     coordinator.stop()
     await transport.async_stop()
 
