@@ -10,12 +10,13 @@ from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
 
 from custom_components.emu_ota.protocol.topics import Direction, Exchange
+from simulator.package import build_package, md5_of
 
 from . import peers
 from .home_assistant import add_entry, add_mqtt
 from .shape import NEW, Shape
 
-MD5: Final = "0" * 32
+PACKAGE_MD5: Final = md5_of(build_package(NEW))
 LINK: Final = "http://127.0.0.1/emu-v1.2.0.tar.gz"
 
 
@@ -72,5 +73,5 @@ def _ems(uid: str) -> ConfigSubentryData:
 
 
 def _release() -> ConfigSubentryData:
-    data = {"kind": "link", "download_url": LINK, "md5": MD5, "size": 1_000_000, "version": NEW}
+    data = {"kind": "link", "download_url": LINK, "md5": PACKAGE_MD5, "size": 1_000_000, "version": NEW}
     return ConfigSubentryData(data=data, subentry_type="firmware", title=NEW, unique_id=f"firmware:{NEW}")

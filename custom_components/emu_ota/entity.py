@@ -121,7 +121,8 @@ class EmuProgressEntity[View](EmuEntity[View]):
     def _emu_changed(self) -> None:
         view, before, progress = self._view(), self._shown, self._progress()
         self._take_progress(progress)
-        if view != before or (progress is None) is not (self._shown_progress is None):
+        # That a transfer has ended is shown at once, that one has begun like every other step of it.
+        if view != before or (progress is None and self._shown_progress is not None):
             self._shown = view
             self._take(view, before)
             self._show()

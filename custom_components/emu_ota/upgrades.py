@@ -113,9 +113,10 @@ class Upgrades:
         )
         self.active.add(upgrade)
         self.announcements.tell_step(upgrade, "queued")
-        self._systems[uid].notify_emu(device_id)
         self._set_pace(uid)
         self._pump()
+        # Only now: where its turn has come at once, nobody needs to see it queued.
+        self._systems[uid].notify_emu(device_id)
         return upgrade
 
     @callback
