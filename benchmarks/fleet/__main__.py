@@ -17,16 +17,16 @@ from typing import Final
 
 from tests.mosquitto import Mosquitto
 
-from .figures import ABSOLUTE, RATIOS, SIZES, Values
+from .counts import counts
+from .figures import ABSOLUTE, DISCOVERED, RATIOS, SIZES, Values
 from .home_assistant import release
-from .shape import DOCUMENTED_PREFIX, Shape
+from .shape import Shape
 from .subjects import Subject
-from .table import table, write
+from .table import table, verdicts, write
 
 QUICK: Final = SIZES[:2]
 DEAR: Final = 500
 """EMUs from which on a peer takes minutes: it is measured in one process only, and with fewer rounds."""
-DISCOVERED: Final = Shape(100, prefix=DOCUMENTED_PREFIX)
 
 type Job = tuple[Subject, Shape, bool]
 """What to measure, and whether its memory in place of its time."""
@@ -57,6 +57,25 @@ def measure(job: Job, port: int, rounds: int) -> dict[str, list[float]]:
     return found
 
 
+def over_time(port: int) -> str:
+    """Return the table of what a fleet costs over time."""
+    print("over time", file=sys.stderr, flush=True)
+    command = [sys.executable, "-m", "benchmarks.fleet.lasting", str(port)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=900)  # noqa: S603 - our own program
+    shares: dict[str, float] = json.loads(done.stdout)
+    counted = counts()
+    minutes = counted["minutes"]
+    return verdicts(
+        [
+            ("1,000 EMUs on 100 EMSs, idle: share of one core", shares["idle"] * 100, 1, " %"),
+            ("… while 4 upgrades run", shares["upgrading"] * 100, 5, " %"),
+            ("idle: MQTT messages sent per EMS and hour", counted["messages"], 4, ""),
+            ("idle, 100 EMSs: timers of ours per hour", counted["timers"], 500, ""),
+            (f"recorder rows of an upgrade of {minutes:.3g} minutes", counted["rows"], 60 + 6 * minutes, ""),
+        ]
+    )
+
+
 def medians(found: dict[tuple[Subject, Shape, str], list[float]]) -> Values:
     """Return the median over processes of each median over rounds."""
     return {key: median(values) for key, values in found.items()}
@@ -79,11 +98,13 @@ def main() -> None:
             rounds = 3 if shape.emus >= DEAR and subject is Subject.YAML else options.rounds
             for what, values in measure(job, broker.port, rounds).items():
                 found[subject, shape, what].append(median(values))
+        lasting = over_time(broker.port)
     result = medians(found)
     text = "\n\n".join(
         (
             f"Home Assistant {release()}, Python {platform.python_version()}, {os.cpu_count()} cores.",
             table("ratios by EMUs", RATIOS, result),
+            lasting,
             table("absolute by EMUs", ABSOLUTE, result),
         )
     )

@@ -15,7 +15,8 @@ from .shape import Message
 MARKER: Final = "benchmark/marker"
 QOS: Final = 0
 """So that every subject gets the same: with 1 those that subscribe with 1, as ours does, would acknowledge each message
-to the broker, and those that subscribe with 0, which is what Home Assistant's MQTT entities do by default, would not."""
+to the broker; those that subscribe with 0, as Home Assistant's MQTT entities do by default, would not.
+"""
 START_TIMEOUT: Final = 10.0
 
 

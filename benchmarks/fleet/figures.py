@@ -4,11 +4,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from .shape import Shape
+from .shape import DOCUMENTED_PREFIX, Shape
 from .subjects import Subject
 
 SIZES: Final = (Shape(1), Shape(100), Shape(500), Shape(1000), Shape(1000, 100))
 THREE_DIGITS: Final = 100
+DISCOVERED: Final = Shape(100, prefix=DOCUMENTED_PREFIX)
+"""Where Home Assistant's discovery hears every version result, too."""
 
 type Values = Mapping[tuple[Subject, Shape, str], float]
 """Medians by subject, size and what was measured: seconds, bytes, numbers."""
@@ -51,6 +53,17 @@ def _growth(values: Values, shape: Shape) -> float:
     return values[Subject.OURS, shape, "progress"] / values[Subject.OURS, SIZES[0], "progress"]
 
 
+def _changed_to_limit(values: Values, shape: Shape) -> float:
+    limit = values[Subject.BARE, shape, "changed"] + values[Subject.BARE, shape, "devices"]
+    return values[Subject.OURS, shape, "changed"] / limit
+
+
+def _discovery(values: Values, shape: Shape) -> float:
+    if shape != Shape(DISCOVERED.emus):
+        raise KeyError(shape)
+    return values[Subject.OURS, DISCOVERED, "unchanged"] - values[Subject.OURS, shape, "unchanged"]
+
+
 def _memory(values: Values, subject: Subject, shape: Shape) -> float:
     if shape.emus == 1:
         raise KeyError(shape)
@@ -77,6 +90,11 @@ RATIOS: Final = (
     Line(
         what="version result, every field of every EMU changed: ours ÷ bare",
         value=_ratio(Subject.OURS, "changed", Subject.BARE),
+        figures=(1.5, 1.3, 1.3, 1.3, None),
+    ),
+    Line(
+        what="… ours ÷ (bare and the versions of the EMUs' devices): the limit",
+        value=_changed_to_limit,
         figures=(1.5, 1.3, 1.3, 1.3, None),
     ),
     Line(
@@ -124,17 +142,27 @@ def _absolute(subject: Subject, what: str, shown: str) -> Line:
     )
 
 
-ABSOLUTE: Final = tuple(
-    _absolute(subject, what, f"{shown}: {subject}")
-    for what, shown, subjects in (
-        ("unchanged", "version result, nothing changed", Subject),
-        ("changed", "version result, everything changed", Subject),
-        ("block", "longest block by that", Subject),
-        ("writes", "states written by that", Subject),
-        ("progress", "progress report of one EMU", (Subject.OURS, Subject.YAML, Subject.EXPERT)),
-        ("stage", "report of a new stage of one EMU", (Subject.OURS, Subject.YAML, Subject.EXPERT)),
-        ("set_up", "set-up", Subject),
-        ("memory", "memory per EMU", Subject),
-    )
-    for subject in subjects
+ABSOLUTE: Final = (
+    *(
+        _absolute(subject, what, f"{shown}: {subject}")
+        for what, shown, subjects in (
+            ("unchanged", "version result, nothing changed", Subject),
+            ("changed", "version result, everything changed", Subject),
+            ("block", "longest block by that", Subject),
+            ("writes", "states written by that", Subject),
+            ("progress", "progress report of one EMU", (Subject.OURS, Subject.YAML, Subject.EXPERT)),
+            ("stage", "report of a new stage of one EMU", (Subject.OURS, Subject.YAML, Subject.EXPERT)),
+            ("set_up", "set-up", Subject),
+            ("memory", "memory per EMU", Subject),
+        )
+        for subject in subjects
+    ),
+    _absolute(Subject.BARE, "devices", "versions of the EMUs' devices in Home Assistant's registry"),
+    Line(
+        what="a version result on a documented prefix: Home Assistant's discovery",
+        value=_discovery,
+        figures=(None,) * len(SIZES),
+        unit=" ms",
+        scale=1e3,
+    ),
 )

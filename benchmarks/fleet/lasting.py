@@ -35,7 +35,7 @@ SECONDS: Final = 60.0
 ASKS_PER_MINUTE: Final = 7
 """100 EMSs each 15 minutes; in a minute of benchmark they are asked by their buttons, which costs a little more."""
 BUTTON: Final = "button.{}_refresh"
-STATE_TIMEOUT: Final = 120.0
+STATE_TIMEOUT: Final = 120
 
 
 async def simulate(port: int) -> None:
@@ -65,9 +65,11 @@ async def share(hass: HomeAssistant, *, asks: int = 0) -> float:
 
 async def until_many(hass: HomeAssistant, ending: str, state: str, number: int) -> None:
     """Wait until so many entities whose ids end so are in a state. Raises TimeoutError."""
-    async with asyncio.timeout(STATE_TIMEOUT):
-        while sum(each.state == state for each in hass.states.async_all() if each.entity_id.endswith(ending)) < number:
-            await asyncio.sleep(1)
+    for _ in range(STATE_TIMEOUT):
+        if sum(each.state == state for each in hass.states.async_all() if each.entity_id.endswith(ending)) >= number:
+            return
+        await asyncio.sleep(1)
+    raise TimeoutError(f"{ending} are not {state}")
 
 
 async def measure(port: int) -> dict[str, float]:

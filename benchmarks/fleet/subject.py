@@ -14,6 +14,7 @@ import tracemalloc
 from typing import Final
 
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
+from homeassistant.helpers import device_registry as dr
 from homeassistant.runner import create_event_loop
 
 from .feeder import Feeder
@@ -91,7 +92,19 @@ class Measurement:
         found["block"] = [await meter.longest_block(self._next_versions()) for _ in range(rounds)]
         if self._figures is Figures.AT_WORK:
             await meter.per_message([self._next_versions()])
-        return found if self._subject is Subject.BARE else found | await self._progress(rounds)
+        if self._subject is Subject.BARE:
+            return found | {"devices": [await self._devices(number) for number in range(rounds)]}
+        return found | await self._progress(rounds)
+
+    async def _devices(self, number: int) -> float:
+        """Return what it costs to have Home Assistant's registry keep the version of each EMU's device."""
+        registry = dr.async_get(self._hass)
+        devices = [device.id for device in registry.devices if device.model == "EMU"]
+        before = time.thread_time()
+        for device_id in devices:
+            registry.async_update_device(device_id, sw_version=f"emu-v2.0.{number}")
+        await self._meter.rest()
+        return time.thread_time() - before
 
     async def _progress(self, rounds: int) -> Found:
         """Return what reports of an EMU at work cost: for ours it is an upgrade of ours."""

@@ -24,6 +24,17 @@ def markdown(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
+def verdicts(rows: Iterable[tuple[str, float, float, str]]) -> str:
+    """Return a table of what must not be more than so much: what, how much it is, how much it may be, of what."""
+    return markdown(
+        ["over time", "is", "at most", ""],
+        [
+            [what, f"{value:.3g}{unit}", f"{most:.3g}{unit}", "pass" if value <= most else "**falls short**"]
+            for what, value, most, unit in rows
+        ],
+    )
+
+
 def write(path: Path, text: str) -> None:
     """Put the tables between the two marks of a file. Raises ValueError where it has none."""
     before, begin, rest = path.read_text(encoding="utf-8").partition(BEGIN)

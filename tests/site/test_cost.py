@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 import time
 
 from homeassistant.core import HassJob
@@ -33,7 +34,7 @@ def calls(world: World) -> Counter[int]:
     """Count, from now on, how often those who watch an EMU are called, by EMU."""
     counted: Counter[int] = Counter()
     for device_id in coordinator(world).emus:
-        coordinator(world).watch_emu(device_id, lambda device_id=device_id: counted.update((device_id,)))
+        coordinator(world).watch_emu(device_id, partial(counted.update, (device_id,)))
     return counted
 
 
@@ -42,13 +43,18 @@ def parses(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """Return what is parsed as JSON from now on."""
     parsed: list[bytes] = []
     loads = orjson.loads
-    monkeypatch.setattr(orjson, "loads", lambda payload: parsed.append(payload) or loads(payload))
+
+    def counted(payload: bytes) -> object:
+        parsed.append(payload)
+        return loads(payload)
+
+    monkeypatch.setattr(orjson, "loads", counted)
     return parsed
 
 
-def many(**figures: object) -> list[dict[str, object]]:
+def many(version: str = OLD) -> list[dict[str, object]]:
     """Return the reports of many EMUs."""
-    return [report(number, **figures) for number in range(1, MANY + 1)]
+    return [report(number, version=version) for number in range(1, MANY + 1)]
 
 
 async def test_a_list_that_says_nothing_new_is_parsed_once_and_told_to_nobody(
@@ -225,7 +231,9 @@ def due_timers_of_ours(world: World) -> Iterator[str]:
         yield from (str(job) for job in jobs if job.target.__module__.startswith("custom_components.emu_ota"))
 
 
-async def test_an_idle_hour_of_a_hundred_emss(make_world: MakeWorld, record_property: pytest.RecordProperty) -> None:
+async def test_an_idle_hour_of_a_hundred_emss(
+    make_world: MakeWorld, record_property: Callable[[str, object], None]
+) -> None:
     """At most 4 messages per EMS, and 500 timers in all."""
     uids = [f"EMS{number:07}" for number in range(100)]
     world = await make_world([simulated_ems(uid, [SimulatedEmu(2)]) for uid in uids])
@@ -246,7 +254,7 @@ async def test_an_idle_hour_of_a_hundred_emss(make_world: MakeWorld, record_prop
     assert writes.take() == []
 
 
-async def test_the_states_of_one_whole_upgrade(hand: HandEms, record_property: pytest.RecordProperty) -> None:
+async def test_the_states_of_one_whole_upgrade(hand: HandEms, record_property: Callable[[str, object], None]) -> None:
     """Seven components with a hundred steps each: at most 60 rows in the recorder, and 6 per minute."""
     world, asked = hand.world, 0
 
