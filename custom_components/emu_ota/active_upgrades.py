@@ -87,7 +87,7 @@ class ActiveUpgrades:
     def end(self, upgrade: Upgrade) -> None:
         """Take out one that has its outcome. Every write has it, too, until it is told to `forget` it."""
         del self._upgrades[upgrade.id]
-        del self._by_ems[upgrade.uid][upgrade.device_id]
+        self._by_ems[upgrade.uid].pop(upgrade.device_id, None)
         self._running[upgrade.uid].discard(upgrade.device_id)
         self._ended[upgrade.id] = upgrade
 
