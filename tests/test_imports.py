@@ -17,21 +17,35 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"transport", "stored_file", "stored_values"}),
     frozenset({"firmware"}),
     frozenset(
-        {"connection", "storage", "asking", "announcements", "ticking", "waiting", "forms", "releases", "download_test"}
+        {
+            "announcements",
+            "asking",
+            "at_work",
+            "connection",
+            "download_test",
+            "ems_events",
+            "forms",
+            "releases",
+            "slices",
+            "storage",
+            "ticking",
+            "waiting",
+        }
     ),
     frozenset(
         {
             "active_upgrades",
-            "coordinator",
-            "history",
-            "upgrade_attributes",
-            "install_errors",
             "discovery",
-            "probe",
+            "emu_reports",
             "firmware_form",
+            "history",
+            "install_errors",
             "options_flow",
+            "probe",
+            "upgrade_attributes",
         }
     ),
+    frozenset({"coordinator"}),
     frozenset({"upgrade_queue", "filing", "broker_form"}),
     frozenset({"upgrades", "connection_flow"}),
     frozenset({"runtime", "emu"}),

@@ -1,6 +1,7 @@
 """The upgrades of one config entry that have no outcome yet, and their place in storage."""
 
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Set as AbstractSet
 from typing import Final
 
 from homeassistant.core import HomeAssistant, callback
@@ -23,6 +24,10 @@ class ActiveUpgrades:
         self.held: set[str] = set()
         """The EMSs, by uid, on which nothing may begin yet: they may still be at work on what has ended for us."""
         self._upgrades: dict[str, Upgrade] = {}
+        self._by_ems: defaultdict[str, dict[int, Upgrade]] = defaultdict(dict)
+        """The same by EMS and EMU: each EMU has at most one."""
+        self._running: defaultdict[str, set[int]] = defaultdict(set)
+        """The EMUs whose order is out, by EMS."""
         self._ended: dict[str, Upgrade] = {}
         self._saved_at = 0.0
 
@@ -38,14 +43,21 @@ class ActiveUpgrades:
         """Return the upgrade of an id."""
         return self._upgrades.get(upgrade_id)
 
+    def on(self, uid: str) -> Mapping[int, Upgrade]:
+        """Return those of an EMS by EMU, in the order they were asked for, as they are at any time."""
+        return self._by_ems[uid]
+
     def of(self, uid: str) -> list[Upgrade]:
-        """Return those of an EMS."""
-        return [upgrade for upgrade in self._upgrades.values() if upgrade.uid == uid]
+        """Return those of an EMS, in the order they were asked for."""
+        return list(self._by_ems[uid].values())
 
     def of_emu(self, uid: str, device_id: int) -> Upgrade | None:
         """Return the one of an EMU."""
-        emu = uid, device_id
-        return next((each for each in self._upgrades.values() if (each.uid, each.device_id) == emu), None)
+        return self._by_ems[uid].get(device_id)
+
+    def running_on(self, uid: str) -> AbstractSet[int]:
+        """Return the EMUs of an EMS whose order is out, as they are at any time."""
+        return self._running[uid]
 
     @property
     def ended(self) -> tuple[Upgrade, ...]:
@@ -54,18 +66,25 @@ class ActiveUpgrades:
 
     def count_running(self) -> int:
         """Return how many have their order out."""
-        return sum(upgrade.running for upgrade in self._upgrades.values())
+        return sum(map(len, self._running.values()))
+
+    def _place(self, upgrade: Upgrade) -> None:
+        self._upgrades[upgrade.id] = self._by_ems[upgrade.uid][upgrade.device_id] = upgrade
+        if upgrade.running:
+            self._running[upgrade.uid].add(upgrade.device_id)
+        else:
+            self._running[upgrade.uid].discard(upgrade.device_id)
 
     @callback
     def add(self, upgrade: Upgrade) -> None:
         """Take in a new one, and have it written."""
-        self._upgrades[upgrade.id] = upgrade
+        self._place(upgrade)
         self.save()
 
     @callback
     def change(self, before: Upgrade, after: Upgrade) -> None:
         """Put an upgrade in the place of what it was, and have it written where that matters."""
-        self._upgrades[after.id] = after
+        self._place(after)
         matters = after.phase is not before.phase or after.decisive != before.decisive
         if matters or dt_util.utcnow().timestamp() - self._saved_at >= SAVE_PROGRESS:
             self.save()
@@ -74,6 +93,8 @@ class ActiveUpgrades:
     def end(self, upgrade: Upgrade) -> None:
         """Take out one that has its outcome. Every write has it, too, until it is told to `forget` it."""
         del self._upgrades[upgrade.id]
+        self._by_ems[upgrade.uid].pop(upgrade.device_id, None)
+        self._running[upgrade.uid].discard(upgrade.device_id)
         self._ended[upgrade.id] = upgrade
 
     @callback
@@ -86,11 +107,14 @@ class ActiveUpgrades:
         stored = await self._storage.async_load_active()
         self.held |= stored.held
         for upgrade in stored.upgrades:
-            if (known := ended(upgrade.id)) is None:
-                (self._upgrades if upgrade.outcome is None else self._ended)[upgrade.id] = upgrade
-            elif known.by_deadline or (upgrade.running and known.reason is Reason.EMS_REMOVED):
-                # A crash came before the hold was written that this leads to.
-                self.held.add(upgrade.uid)
+            if (known := ended(upgrade.id)) is not None:
+                if known.by_deadline or (upgrade.running and known.reason is Reason.EMS_REMOVED):
+                    # A crash came before the hold was written that this leads to.
+                    self.held.add(upgrade.uid)
+            elif upgrade.outcome is None:
+                self._place(upgrade)
+            else:
+                self._ended[upgrade.id] = upgrade
         return self.ended
 
     @callback

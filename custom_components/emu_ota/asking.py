@@ -90,15 +90,24 @@ class Asking:
             self.schedule()
 
     @callback
-    def take_answer(self, reply: str | None) -> float | None:
-        """Return the milliseconds that a result took as the answer to an ask, or None when it answers none of ours."""
-        if not self._pending or (reply is not None and reply not in self._pending):
+    def hold(self, reply: str | None) -> None:
+        """Give a result that came in time, and will be taken as an answer when it is worked off, the time for that."""
+        if self._open and self._answers(reply):
+            self._set_timer(ANSWER_TIMEOUT, self._ask_timed_out)
+
+    @callback
+    def take_answer(self, reply: str | None, at: float) -> float | None:
+        """Return the milliseconds that a result took as the answer to an ask, or None when it answers none of ours.
+
+        `at` is when it came, in seconds since 1970.
+        """
+        if not self._answers(reply):
             return None
         asked_at = self._pending[reply] if reply is not None else min(self._pending.values())
         self._pending.clear()
         self._open = False
         self.unanswered = 0
-        return round((dt_util.utcnow().timestamp() - asked_at) * 1000)
+        return round((at - asked_at) * 1000)
 
     @callback
     def schedule(self) -> None:
@@ -127,6 +136,9 @@ class Asking:
         """Ask no more."""
         self._stopped = True
         self._cancel_timer()
+
+    def _answers(self, reply: str | None) -> bool:
+        return bool(self._pending) if reply is None else reply in self._pending
 
     def _set_timer(self, seconds: float, due: Callable[[datetime], None]) -> None:
         self._cancel_timer()

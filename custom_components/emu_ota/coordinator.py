@@ -1,8 +1,6 @@
 """One EMS: asks, hears, remembers, and tells exactly those whose EMU changed."""
 
-from collections import Counter, deque
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections import deque
 from datetime import datetime
 from typing import Final
 
@@ -11,20 +9,20 @@ from homeassistant.util import dt as dt_util
 
 from .asking import ASK_INTERVAL, ASK_UPGRADING, Asking, new_stamp
 from .const import LOGGER
+from .ems_events import AskEnded, ForeignOrder, OrderAnswered
+from .emu_reports import EMUS_PER_SLICE, EmuReports
 from .protocol import commands, parser
 from .protocol.commands import Command
 from .protocol.errors import Malformation, MalformedMessage
 from .protocol.models import (
-    SUCCESS_FLAG,
-    DownloadStatus,
     Message,
     ProgressResult,
-    Report,
     UpgradeCommand,
     UpgradeResult,
     VersionResult,
 )
-from .protocol.topics import Direction, EmsAddress, Exchange
+from .protocol.topics import Direction, EmsAddress, Exchange, OtaTopic
+from .slices import Slices, Work
 from .storage import StoredEms
 from .transport import Received, Transport, TransportError
 
@@ -32,49 +30,8 @@ SILENT_AFTER: Final = 2
 """Unanswered asks in a row: one lost message is no silence."""
 FRESH: Final = 5.0
 """Seconds in which an answer is as good as one asked for now."""
-STUCK_AFTER: Final = 15 * 60.0
-"""A stage 1-4 that does not move for so long, on an EMU that we do not upgrade, is a leftover."""
-
-UNKNOWN_CODES_LOGGED: Final = 6
-"""Lines per EMS: a newer device has a handful of new codes, a broken one, or a liar, as many as it likes."""
 
 _EXCHANGES: Final = (Exchange.VERSION, Exchange.PROGRESS, Exchange.UPGRADE)
-
-
-@dataclass(frozen=True, slots=True)
-class EmuReported:
-    """The EMS reported an EMU. `told` is the report as it came, `before` what was known."""
-
-    told: Report
-    before: Report | None
-
-
-@dataclass(frozen=True, slots=True)
-class OrderAnswered:
-    """The EMS said what became of an order. `reply` is the order's mid, where the EMS tells it."""
-
-    device_id: int
-    status: DownloadStatus | int
-    reply: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class ForeignOrder:
-    """An order for an EMU was heard; `mid` tells whether it is one of ours."""
-
-    device_id: int
-    mid: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class AskEnded:
-    """An ask for the versions was answered or timed out; `answering` is what is believed now."""
-
-    answered: bool
-    answering: bool
-
-
-type EmsEvent = EmuReported | OrderAnswered | ForeignOrder | AskEnded
 
 
 class EmsCoordinator:
@@ -92,20 +49,18 @@ class EmsCoordinator:
     ) -> None:
         """Begin with what is known from before; `changed` is called when there is something new to remember."""
         self.address = address
+        self.uid = address.uid
         self.name = name
-        self.bit_field = stored.bit_field
-        self.emus: dict[int, Report] = dict(stored.emus)
+        self.reports = EmuReports(
+            address.uid, stored, tell=self._tell_emu, remember=changed, busy_changed=self._busy_changed
+        )
+        self.emus = self.reports.emus
         """What is known of each EMU: each figure as it was last told."""
-        self.listed: set[int] | None = None
-        """The EMUs that the last list named; None before the first."""
+        self.busy = self.reports.at_work.emus
+        """The EMUs in a stage 1-4 that moves, whoever ordered it, as they are at any time."""
         self.last_answer: datetime | None = None
         self.response_time: float | None = None
         """Milliseconds of the last answer."""
-        self.dropped: Counter[str] = Counter()
-        """Messages and reports that were not used, by kind."""
-        self.handle_event: Callable[[EmsEvent], None] = _ignore
-        """Who runs the upgrades hears everything."""
-        self.handle_new_emus: Callable[[list[int]], None] = _ignore
         self._transport = transport
         self._answering = stored.answering
         self._remember = changed
@@ -114,17 +69,18 @@ class EmsCoordinator:
         self._unsubscribe: list[CALLBACK_TYPE] = []
         self._emu_listeners: dict[int, list[CALLBACK_TYPE]] = {}
         self._ems_listeners: list[CALLBACK_TYPE] = []
-        self._moved_at: dict[int, float] = {}
+        self._slices = Slices(hass)
+        self._topics: dict[str, OtaTopic] = {}
+        self._versions: VersionResult | None = None
+        """What the next version result is held against."""
         self._watched_since: float | None = None
         """The first of the answers of which none has been missing since; what moved before it was not seen."""
-        self._busy: frozenset[int] = frozenset()
-        self._unknown_codes: set[tuple[str, int]] = set()
         self._order_mids: deque[str] = deque(maxlen=16)
 
     @property
-    def uid(self) -> str:
-        """The EMS's unique id."""
-        return self.address.uid
+    def bit_field(self) -> bool:
+        """Whether its success values are bit fields."""
+        return self.reports.bit_field
 
     @property
     def connected(self) -> bool:
@@ -136,16 +92,10 @@ class EmsCoordinator:
         """Whether the EMS answers, as far as can be seen from here."""
         return self._answering and self._transport.connected
 
-    @property
-    def busy(self) -> frozenset[int]:
-        """The EMUs in a stage 1-4 that moves, whoever ordered it."""
-        return self._busy
-
     def rested(self, seconds: float) -> bool:
         """Tell whether it has answered for so many seconds without a stage 1-4 of any of its EMUs seen to move."""
         now, since = dt_util.utcnow().timestamp(), self._watched_since
-        quiet = since is not None and now - since >= seconds
-        return quiet and all(now - moved_at >= seconds for moved_at in self._moved_at.values())
+        return since is not None and now - since >= seconds and self.reports.at_work.rested(seconds, now)
 
     def is_fresh(self) -> bool:
         """Tell whether its last answer is as good as one asked for now."""
@@ -160,16 +110,20 @@ class EmsCoordinator:
     async def async_subscribe(self) -> None:
         """Hear the EMS. Raises NotAuthorized when the broker refuses a topic."""
         for exchange in _EXCHANGES:
-            topic = self.address.topic(exchange, Direction.RESULT)
-            self._unsubscribe.append(await self._transport.async_subscribe(topic, self._receive))
+            await self._async_subscribe(exchange, Direction.RESULT)
         # Where the access list allows it: the orders of others.
-        topic = self.address.topic(Exchange.UPGRADE, Direction.COMMAND)
-        self._unsubscribe.append(await self._transport.async_subscribe(topic, self._receive, optional=True))
+        await self._async_subscribe(Exchange.UPGRADE, Direction.COMMAND, optional=True)
         self._unsubscribe.append(self._transport.watch_connection(self._connection_changed))
 
+    async def _async_subscribe(self, exchange: Exchange, direction: Direction, *, optional: bool = False) -> None:
+        topic = self.address.topic(exchange, direction)
+        self._topics[topic] = OtaTopic(self.address, exchange, direction)
+        self._unsubscribe.append(await self._transport.async_subscribe(topic, self._receive, optional=optional))
+
     def stop(self) -> None:
-        """Ask and hear no more."""
+        """Ask and hear no more; what was heard and is not worked off yet the next answer tells again."""
         self._asking.stop()
+        self._slices.stop()
         while self._unsubscribe:
             self._unsubscribe.pop()()
 
@@ -186,27 +140,34 @@ class EmsCoordinator:
 
     @callback
     def notify_emu(self, device_id: int) -> None:
-        """Tell those who watch one EMU."""
+        """Tell those who watch one EMU that something about it changed besides its reports."""
+        self.reports.hear_again(device_id)
+        self.reports.tell(device_id)
+
+    @callback
+    def notify_emus(self) -> None:
+        """Tell those who watch any EMU that something about all of them changed besides their reports."""
+        self._slices.add(self.reports.tell_all(tuple(self._emu_listeners)))
+
+    def _tell_emu(self, device_id: int) -> None:
         for changed in tuple(self._emu_listeners.get(device_id, ())):
             changed()
 
-    def _notify_ems(self) -> None:
+    def _tell_ems(self) -> None:
         for changed in tuple(self._ems_listeners):
             changed()
 
-    def _notify_all(self) -> None:
-        self._notify_ems()
-        for device_id in tuple(self._emu_listeners):
-            self.notify_emu(device_id)
+    def _tell_all(self) -> Work:
+        self._tell_ems()
+        yield from self.reports.tell_all(tuple(self._emu_listeners))
 
     def names(self, device_id: int) -> bool:
         """Tell whether the EMS still names an EMU, as far as is known: an EMU is missing only in a whole list."""
-        return self.listed is None or device_id in self.listed
+        return self.reports.listed is None or device_id in self.reports.listed
 
     def forget(self, device_id: int) -> None:
         """Remove an EMU that the EMS no longer names."""
-        self.emus.pop(device_id, None)
-        self._moved_at.pop(device_id, None)
+        self.reports.forget(device_id)
         self._emu_listeners.pop(device_id, None)
         self._remember()
 
@@ -242,7 +203,11 @@ class EmsCoordinator:
     def set_pace(self, interval: float) -> None:
         """Have the versions asked every so many seconds by who runs the upgrades."""
         self._pace = interval
-        self._asking.set_pace(min(interval, ASK_UPGRADING) if self._busy else interval)
+        self._asking.set_pace(min(interval, ASK_UPGRADING) if self.busy else interval)
+
+    @callback
+    def _busy_changed(self) -> None:
+        self.set_pace(self._pace)
 
     @callback
     def _ask_timed_out(self) -> None:
@@ -251,146 +216,73 @@ class EmsCoordinator:
             self._answering = False
             self._watched_since = None
             self._remember()
-            self._notify_all()
-        self._update_busy()
-        self.handle_event(AskEnded(answered=False, answering=self._answering))
+            self._slices.add(self._tell_all())
+        self.reports.take_stuck()
+        self.reports.handle_event(AskEnded(answered=False, answering=self._answering))
 
     @callback
     def _connection_changed(self, _: bool) -> None:  # noqa: FBT001 - a callback's one value
         self._asking.connection_changed()
         self._watched_since = None
-        self._notify_all()
+        self._slices.add(self._tell_all())
 
     # Hearing
 
     @callback
     def _receive(self, received: Received) -> None:
         try:
-            message = parser.parse(received.topic, received.payload)
+            message = parser.parse_payload(self._topics[received.topic], received.payload, self._versions)
         except MalformedMessage as err:
-            self._drop(err.kind, str(err))
+            self.reports.drop(err.kind, str(err))
             return
-        if message is not None:
-            self._handle(message, retained=received.retained)
+        if isinstance(message, VersionResult):
+            self._versions = message
+        self._slices.add(self._handle(message, retained=received.retained, at=dt_util.utcnow().timestamp()))
 
-    def _drop(self, kind: str, detail: str) -> None:
-        self.dropped[kind] += 1
-        LOGGER.debug("Dropped from EMS %s: %s", self.uid, detail)
-
-    def _handle(self, message: Message, *, retained: bool) -> None:
+    def _handle(self, message: Message, *, retained: bool, at: float) -> Work:
         match message:
             case VersionResult():
-                self._handle_versions(message, retained=retained)
+                yield from self._handle_versions(message, retained=retained, at=at)
             case ProgressResult():
-                self._handle_reports((message.report,), retained=retained)
+                yield from self.reports.take((message.report,), retained=retained)
             case UpgradeResult() | UpgradeCommand() if retained:
-                self._drop("retained", f"a retained {type(message).__name__}")
+                self.reports.drop("retained", f"a retained {type(message).__name__}")
             case UpgradeResult():
-                self._note_code("download_status", message.status)
-                self.handle_event(OrderAnswered(message.device_id, message.status, message.envelope.reply))
+                self.reports.note_code("download_status", message.status)
+                self.reports.handle_event(OrderAnswered(message.device_id, message.status, message.envelope.reply))
             case UpgradeCommand() if message.envelope.mid not in self._order_mids:
-                self.handle_event(ForeignOrder(message.device_id, message.envelope.mid))
+                self.reports.handle_event(ForeignOrder(message.device_id, message.envelope.mid))
             case _:
                 pass
 
-    def _handle_versions(self, result: VersionResult, *, retained: bool) -> None:
+    def _handle_versions(self, result: VersionResult, *, retained: bool, at: float) -> Work:
         if result.malformed:
-            self.dropped[Malformation.BAD_REPORT] += result.malformed
+            self.reports.dropped[Malformation.BAD_REPORT] += result.malformed
             LOGGER.debug("Dropped from EMS %s: %s malformed reports", self.uid, result.malformed)
             if not result.reports:  # nothing of it can be used, so it is no answer either
                 return
-        if not retained and not result.malformed:
-            self.listed = {report.device_id for report in result.reports}
+        reply = result.envelope.reply
+        if not retained and len(result.reports) > EMUS_PER_SLICE:
+            self._asking.hold(reply)
         # Before the answer is taken: what the reports lead to need not be asked for, it has just come.
-        self._handle_reports(result.reports, retained=retained)
-        took = None if retained else self._asking.take_answer(result.envelope.reply)
+        yield from self.reports.take_list(result, retained=retained)
+        took = None if retained else self._asking.take_answer(reply, at)
         if took is not None:
-            self._take_answer(took)
+            yield from self._take_answer(took)
         elif not retained and not self._answering and not self._asking.pending:
             # It is alive and answers somebody: no need to wait for the next turn.
             self._asking.ask_soon()
 
-    def _take_answer(self, took: float) -> None:
+    def _take_answer(self, took: float) -> Work:
         self.last_answer = dt_util.utcnow()
         self.response_time = took
         self._watched_since = self._watched_since or self.last_answer.timestamp()
         self._asking.schedule()
         if self._answering:
-            self._notify_ems()
+            self._tell_ems()
         else:
             LOGGER.info("EMS %s answers", self.uid)
             self._answering = True
             self._remember()
-            self._notify_all()
-        self.handle_event(AskEnded(answered=True, answering=True))
-
-    def _handle_reports(self, reports: tuple[Report, ...], *, retained: bool) -> None:
-        known = set(self.emus)
-        learns_bit_field = not self.bit_field and any((report.success or 0) > SUCCESS_FLAG for report in reports)
-        if learns_bit_field:
-            self.bit_field = True
-            self._remember()
-        new: list[int] = []
-        for told in reports:
-            before = self.emus.get(told.device_id)
-            if before is None and len(self.emus) >= parser.MAX_EMUS:
-                self._drop(Malformation.TOO_MANY_EMUS, f"EMU {told.device_id} is one too many")
-                continue
-            if before is None:
-                new.append(told.device_id)
-            self._handle_report(told, before, retained=retained)
-        self._update_busy()
-        if learns_bit_field:
-            for device_id in known:
-                self.notify_emu(device_id)
-        if new:
-            self.handle_new_emus([device_id for device_id in new if device_id not in known])
-
-    def _handle_report(self, told: Report, before: Report | None, *, retained: bool) -> None:
-        for name, code in (("status", told.status), ("component", told.component), ("stage", told.stage)):
-            self._note_code(name, code)
-        # Retained is old news: it fills in what is not known yet, and nothing else; of a transfer now it knows nothing.
-        after = told.over(before) if before is None or not retained else before.over(replace(told, progress=None))
-        # What stood there at the start may have moved a moment before.
-        moved = told.device_id not in self._moved_at or _moved(told, before)
-        if told.active and not retained and moved:
-            self._moved_at[told.device_id] = dt_util.utcnow().timestamp()
-        if after != before:
-            self.emus[told.device_id] = after
-            if before is None or replace(before, progress=after.progress) != after:
-                self._remember()
-        if not retained:
-            self.handle_event(EmuReported(told, before))
-        if after != before:
-            self.notify_emu(told.device_id)
-
-    def _note_code(self, name: str, code: object) -> None:
-        if type(code) is not int or len(self._unknown_codes) >= UNKNOWN_CODES_LOGGED:
-            return
-        if (name, code) not in self._unknown_codes:
-            self._unknown_codes.add((name, code))
-            LOGGER.info("EMS %s reports %s %s, which this version of EMU OTA does not know", self.uid, name, code)
-
-    def _update_busy(self) -> None:
-        """Find who is at work, and tell those of whom that has changed without a report."""
-        now = dt_util.utcnow().timestamp()
-        busy = frozenset(
-            device_id
-            for device_id, moved_at in self._moved_at.items()
-            if now - moved_at < STUCK_AFTER and self.emus[device_id].active
-        )
-        changed, self._busy = busy ^ self._busy, busy
-        if changed:
-            self.set_pace(self._pace)
-        for device_id in changed:
-            self.notify_emu(device_id)
-
-
-def _moved(told: Report, before: Report | None) -> bool:
-    if before is None or not before.active:
-        return True
-    return (told.component, told.stage, told.progress) != (before.component, before.stage, before.progress)
-
-
-def _ignore(_: object) -> None:
-    """Nobody listens yet."""
+            yield from self._tell_all()
+        self.reports.handle_event(AskEnded(answered=True, answering=True))

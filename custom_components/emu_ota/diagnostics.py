@@ -137,9 +137,9 @@ def _system(coordinator: EmsCoordinator, is_shown: IsShown) -> Diagnostics:
         "bit_field": coordinator.bit_field,
         "last_answer": _iso(coordinator.last_answer),
         "response_time": coordinator.response_time,
-        "listed": None if coordinator.listed is None else sorted(coordinator.listed),
+        "listed": None if coordinator.reports.listed is None else sorted(coordinator.reports.listed),
         "busy": sorted(coordinator.busy),
-        "dropped": dict(sorted(coordinator.dropped.items())),
+        "dropped": dict(sorted(coordinator.reports.dropped.items())),
         "reports": [
             _report(report)
             for device_id, report in sorted(coordinator.emus.items())

@@ -1,40 +1,44 @@
 """One EMU as its entities see it: what is known of it, and what is happening to it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 from .coordinator import EmsCoordinator
 from .protocol.models import Component, EmuStatus, Report, Stage
 from .protocol.upgrade import Phase, Upgrade
 from .upgrades import Upgrades
 
+# Looked up each time that an EMU changes; a code that is not known is in none of them.
+STATUSES: Mapping[int, str] = {status: status.name.lower() for status in EmuStatus}
+COMPONENTS: Mapping[int | None, str] = {component: component.name.lower() for component in Component}
+_STAGE_NAMES: Mapping[int | None, str] = {stage: stage.name.lower() for stage in Stage}
+
 STAGE_IDLE = "idle"
-STAGES = (
-    STAGE_IDLE,
-    "queued",
-    "ordered",
-    *(stage.name.lower() for stage in Stage),
-    "restarting",
-)
+STAGES = (STAGE_IDLE, "queued", "ordered", *_STAGE_NAMES.values(), "restarting")
 """What the upgrade stage can be: the phases before and after the EMU's own stages, and those."""
 
 
-@dataclass(frozen=True, slots=True)
 class Emu:
-    """One EMU. Everything is derived at the moment it is asked for."""
+    """One EMU. Everything is derived at the moment it is asked for, which is several times for each of its reports."""
 
-    coordinator: EmsCoordinator
-    upgrades: Upgrades
-    device_id: int
+    __slots__ = ("_active", "_reports", "coordinator", "device_id", "upgrades")
+
+    def __init__(self, coordinator: EmsCoordinator, upgrades: Upgrades, device_id: int) -> None:
+        """Look at an EMU of an EMS."""
+        self.coordinator = coordinator
+        self.upgrades = upgrades
+        self.device_id = device_id
+        self._reports = coordinator.emus
+        self._active = upgrades.active.on(coordinator.uid)
 
     @property
     def report(self) -> Report:
         """What is known of it, each figure as it was last told."""
-        return self.coordinator.emus[self.device_id]
+        return self._reports[self.device_id]
 
     @property
     def upgrade(self) -> Upgrade | None:
         """Its upgrade that has no outcome yet."""
-        return self.upgrades.current(self.coordinator.uid, self.device_id)
+        return self._active.get(self.device_id)
 
     @property
     def last_upgrade(self) -> Upgrade | None:
@@ -49,8 +53,7 @@ class Emu:
     @property
     def status(self) -> str | None:
         """Its status; None for a code that is not known."""
-        status = self.report.status
-        return status.name.lower() if isinstance(status, EmuStatus) else None
+        return STATUSES.get(self.report.status)
 
     @property
     def stage(self) -> str | None:
@@ -61,19 +64,16 @@ class Emu:
         told = self._told()
         if upgrade is not None and told is None:  # handed over, but the EMU has not said anything about it yet
             return Phase.ORDERED.value
-        stage = self.report.stage if told is None else told.stage
-        if stage is not None and not isinstance(stage, Stage):
-            return None
-        if told is None:
-            return STAGE_IDLE
-        return None if stage is None else stage.name.lower()
+        if told is not None:
+            return _STAGE_NAMES.get(told.stage)
+        stage = self.report.stage
+        return STAGE_IDLE if stage is None or stage in _STAGE_NAMES else None
 
     @property
     def component(self) -> str | None:
         """The component that is being upgraded; None at rest, and for a code that is not known."""
         told = self._told()
-        component = None if told is None else told.component
-        return component.name.lower() if isinstance(component, Component) else None
+        return None if told is None else COMPONENTS.get(told.component)
 
     @property
     def progress(self) -> int | None:

@@ -53,7 +53,7 @@ class EmsEntity(Entity):
             self.async_write_ha_state()
 
 
-class EmuEntity(Entity):
+class EmuEntity[View](Entity):
     """An entity of an EMU. It writes its state when something of it changed, and only then."""
 
     _attr_has_entity_name = True
@@ -66,35 +66,65 @@ class EmuEntity(Entity):
         self._attr_translation_key = key
         self._attr_unique_id = f"{coordinator.uid}_{device_id}_{key}"
         self._attr_device_info = DeviceInfo(identifiers={emu_identifier(coordinator.uid, device_id)})
-        self._shown: Hashable = None
-        self._shown_progress: int | None = None
-        self._shown_at = 0.0
-        self._show_later: CALLBACK_TYPE | None = None
+        self._shown: View | None = None
 
-    @property
-    @override
-    def available(self) -> bool:
-        return self.emu.coordinator.available
-
-    def _view(self) -> Hashable:
-        """Return all that the state is made of, but for progress."""
+    def _view(self) -> View:
+        """Return all that the state is made of; it has to be cheap, and nothing else is looked at."""
         raise NotImplementedError
 
-    def _progress(self) -> int | None:
-        """Return the progress that the state shows, in per cent."""
-        return None
+    def _take(self, view: View, before: View | None) -> None:
+        """Take over into the entity's attributes what the state is made of; `before` is what that was so far."""
+        raise NotImplementedError
 
     @override
     async def async_added_to_hass(self) -> None:
         await super().async_added_to_hass()
-        self._note_shown()
+        self._shown = self._view()
+        self._take(self._shown, None)
         self.async_on_remove(self.emu.coordinator.watch_emu(self.emu.device_id, self._emu_changed))
-        self.async_on_remove(self._cancel_later)
 
     @callback
     def _emu_changed(self) -> None:
-        progress = self._progress()
-        if (self.available, self._view(), progress is None) != self._shown:
+        view, before = self._view(), self._shown
+        if view != before:
+            self._shown = view
+            self._take(view, before)
+            self.async_write_ha_state()
+
+
+class EmuProgressEntity[View](EmuEntity[View]):
+    """An entity of an EMU that shows progress too, but not each step of it."""
+
+    def __init__(self, runtime: Runtime, ems: Ems, device_id: int, key: str) -> None:
+        """Belong to the EMU's device."""
+        super().__init__(runtime, ems, device_id, key)
+        self._shown_progress: int | None = None
+        self._shown_at = 0.0
+        self._show_later: CALLBACK_TYPE | None = None
+
+    def _progress(self) -> int | None:
+        """Return the progress that the state shows, in per cent."""
+        raise NotImplementedError
+
+    def _take_progress(self, progress: int | None) -> None:
+        """Take progress over into the entity's attributes: what is written for another reason shows it as well."""
+        raise NotImplementedError
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        self._note_shown(self._progress())
+        await super().async_added_to_hass()
+        self.async_on_remove(self._cancel_later)
+
+    @callback
+    @override
+    def _emu_changed(self) -> None:
+        view, before, progress = self._view(), self._shown, self._progress()
+        self._take_progress(progress)
+        # That a transfer has ended is shown at once, that one has begun like every other step of it.
+        if view != before or (progress is None and self._shown_progress is not None):
+            self._shown = view
+            self._take(view, before)
             self._show()
         elif progress != self._shown_progress and self._show_later is None:
             pause = PROGRESS_INTERVAL - (self.hass.loop.time() - self._shown_at)
@@ -106,12 +136,12 @@ class EmuEntity(Entity):
     @callback
     def _show(self, _: datetime | None = None) -> None:
         self._cancel_later()
-        self._note_shown()
+        self._note_shown(self._progress())
         self.async_write_ha_state()
 
-    def _note_shown(self) -> None:
-        self._shown_progress = self._progress()
-        self._shown = self.available, self._view(), self._shown_progress is None
+    def _note_shown(self, progress: int | None) -> None:
+        self._take_progress(progress)
+        self._shown_progress = progress
         self._shown_at = self.hass.loop.time()
 
     def _cancel_later(self) -> None:

@@ -1,6 +1,5 @@
 """Each step of an EMU's upgrades as an event, for automations."""
 
-from collections.abc import Hashable
 from typing import override
 
 from homeassistant.components.event import EventEntity
@@ -30,7 +29,7 @@ async def async_setup_entry(
     )
 
 
-class UpgradeEvent(EmuEntity, EventEntity):
+class UpgradeEvent(EmuEntity[bool], EventEntity):
     """The steps of an EMU's upgrades."""
 
     _attr_event_types = ["queued", "started", *Outcome, "amended", EXTERNAL_CHANGE]  # noqa: RUF012 - as the base has it
@@ -39,15 +38,14 @@ class UpgradeEvent(EmuEntity, EventEntity):
         """Listen for an EMU."""
         super().__init__(runtime, ems, device_id, "upgrade")
 
-    @property
     @override
-    def available(self) -> bool:
+    def _view(self) -> bool:
         # An event of an unavailable entity would be lost.
         return self.emu.report.version is not None
 
     @override
-    def _view(self) -> Hashable:
-        return None
+    def _take(self, view: bool, before: bool | None) -> None:
+        self._attr_available = view
 
     @override
     async def async_added_to_hass(self) -> None:

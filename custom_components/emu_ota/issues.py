@@ -99,7 +99,8 @@ class UpgradeIssues:
         upgrade = announcement.upgrade
         if upgrade is not None and upgrade.reason is Reason.EMS_REMOVED and upgrade.ordered_at is not None:
             self._tell_removed(upgrade)
-        self._show(uid, device_id)
+        if self._entry.runtime_data.upgrades.history.last(uid, device_id) is not None:  # else there is no issue
+            self._show(uid, device_id)
 
     @callback
     def _device_changed(self, event: Event[dr.EventDeviceRegistryUpdatedData]) -> None:

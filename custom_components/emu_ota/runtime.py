@@ -131,8 +131,7 @@ class Runtime:
     @callback
     def _releases_changed(self) -> None:
         for ems in self.systems.values():
-            for device_id in ems.coordinator.emus:
-                ems.coordinator.notify_emu(device_id)
+            ems.coordinator.notify_emus()
 
     async def _async_add_ems(self, subentry: ConfigSubentry) -> Ems:
         uid = subentry.data[CONF_DEVICE_UID]
@@ -152,7 +151,7 @@ class Runtime:
             model="EMS",
         )
         ems = Ems(subentry.subentry_id, coordinator, device.id)
-        coordinator.handle_new_emus = lambda device_ids: self._emus_appeared(ems, device_ids)
+        coordinator.reports.handle_new_emus = lambda device_ids: self._emus_appeared(ems, device_ids)
         for device_id in coordinator.emus:
             self._add_device(ems, device_id)
         self.systems[uid] = ems

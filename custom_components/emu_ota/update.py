@@ -1,6 +1,5 @@
 """The firmware of an EMU: what is installed, what is newer, and installing it."""
 
-from collections.abc import Hashable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, override
@@ -9,7 +8,7 @@ from homeassistant.components.update import UpdateDeviceClass, UpdateEntity, Upd
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .entity import EmuEntity
+from .entity import EmuProgressEntity
 from .firmware.index_fetch import CannotRefresh
 from .firmware.link import parse_link
 from .firmware.release import Release
@@ -38,7 +37,11 @@ async def async_setup_entry(
     )
 
 
-class EmuFirmware(EmuEntity, UpdateEntity):
+type _View = tuple[str | None, bool, str | None, Release | None]
+"""What is installed, whether an upgrade is at work and on which component, and which release is shown."""
+
+
+class EmuFirmware(EmuProgressEntity[_View], UpdateEntity):
     """The firmware of an EMU: a view of its reports, the library, and its upgrade."""
 
     _attr_device_class = UpdateDeviceClass.FIRMWARE
@@ -57,42 +60,9 @@ class EmuFirmware(EmuEntity, UpdateEntity):
 
     @property
     @override
-    def available(self) -> bool:
-        # Actions on unavailable entities are skipped in silence, so it stays while the EMS is away.
-        return self.emu.report.version is not None
-
-    @property
-    @override
-    def installed_version(self) -> str | None:
-        return self.emu.report.version
-
-    @property
-    @override
-    def latest_version(self) -> str | None:
-        installed, release = self.installed_version, self._release()
-        return installed if release is None else release.version
-
-    @property
-    @override
     def in_progress(self) -> bool:
+        # Home Assistant clears the attribute when a call of `install` is over, which an upgrade may outlast.
         return self.emu.busy
-
-    @property
-    @override
-    def update_percentage(self) -> int | None:
-        return self._progress()
-
-    @property
-    @override
-    def release_url(self) -> str | None:
-        release = self._release()
-        return None if release is None else release.url
-
-    @property
-    @override
-    def release_summary(self) -> str | None:
-        release = self._release()
-        return None if release is None else release.summary
 
     @override
     async def async_release_notes(self) -> str | None:
@@ -105,19 +75,35 @@ class EmuFirmware(EmuEntity, UpdateEntity):
 
     def _release(self) -> Release | None:
         """Return the release that `latest_version` is about."""
-        installed = self.installed_version
+        installed = self.emu.report.version
         if installed is None:
             return None
         return self._library.update_for(installed) or self._library.get(installed)
 
     @override
-    def _view(self) -> Hashable:
-        release = self._release()
-        return self.installed_version, self.in_progress, self.emu.component, release
+    def _view(self) -> _View:
+        emu = self.emu
+        return emu.report.version, emu.busy, emu.component, self._release()
+
+    @override
+    def _take(self, view: _View, before: _View | None) -> None:
+        installed, _, _, release = view
+        if before is not None and installed == before[0] and release is before[3]:
+            return
+        # Actions on unavailable entities are skipped in silence, so it stays while the EMS is away.
+        self._attr_available = installed is not None
+        self._attr_installed_version = installed
+        self._attr_latest_version = installed if release is None else release.version
+        self._attr_release_url = None if release is None else release.url
+        self._attr_release_summary = None if release is None else release.summary
 
     @override
     def _progress(self) -> int | None:
         return self.emu.percentage
+
+    @override
+    def _take_progress(self, progress: int | None) -> None:
+        self._attr_update_percentage = progress
 
     @override
     async def async_install(self, version: str | None, backup: bool, **kwargs: Any) -> None:

@@ -10,7 +10,8 @@ from homeassistant.util import dt as dt_util
 from .active_upgrades import ActiveUpgrades
 from .announcements import Announcements
 from .const import LOGGER
-from .coordinator import AskEnded, EmsCoordinator, EmsEvent, EmuReported, ForeignOrder, OrderAnswered
+from .coordinator import EmsCoordinator
+from .ems_events import AskEnded, EmsEvent, EmuReported, ForeignOrder, OrderAnswered
 from .filing import Filing
 from .firmware.hosting import new_token
 from .firmware.offers import Offers
@@ -115,9 +116,10 @@ class Upgrades:
         )
         self.active.add(upgrade)
         self.announcements.tell_step(upgrade, "queued")
-        self._systems[uid].notify_emu(device_id)
         self._set_pace(uid)
         self._pump()
+        # Only now: where its turn has come at once, nobody needs to see it queued.
+        self._systems[uid].notify_emu(device_id)
         return upgrade
 
     @callback
@@ -137,7 +139,8 @@ class Upgrades:
 
     def adopt(self, coordinator: EmsCoordinator) -> None:
         """Hear an EMS, and go on with what it has under way."""
-        coordinator.handle_event = lambda event: self._handle(coordinator, event)
+        coordinator.reports.handle_event = lambda event: self._handle(coordinator, event)
+        coordinator.reports.attended = self.active.running_on(coordinator.uid)
         self._set_pace(coordinator.uid)
 
     @callback
@@ -168,6 +171,7 @@ class Upgrades:
         match event:
             case EmuReported():
                 self._handle_report(coordinator, event)
+                return  # whose turn it is is looked at when all reports of the message are in
             case OrderAnswered(device_id, status, reply):
                 upgrade = self.current(uid, device_id)
                 if upgrade is not None and upgrade.running and reply in {None, upgrade.mid}:
@@ -186,12 +190,11 @@ class Upgrades:
 
     def _handle_report(self, coordinator: EmsCoordinator, event: EmuReported) -> None:
         uid, told, before = coordinator.uid, event.told, event.before
-        reported = Reported(told, coordinator.bit_field)
         current, last = self.current(uid, told.device_id), self.history.last(uid, told.device_id)
         if current is not None and current.running:
-            self._advance(current, reported)
+            self._advance(current, Reported(told, coordinator.bit_field))
             return
-        amended = current is None and last is not None and self._amend(last, reported)
+        amended = current is None and last is not None and self._amend(last, Reported(told, coordinator.bit_field))
         changed = before is not None and before.version is not None and told.version not in {None, before.version}
         if before is not None and changed and not amended:
             self.announcements.tell_external_change(uid, told.device_id, before.version, told.version)

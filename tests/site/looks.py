@@ -38,7 +38,7 @@ def connection(world: World, uid: str = UID) -> str:
 def dropped(world: World, uid: str = UID) -> int:
     """Return how many messages and reports of an EMS were not used."""
     coordinator: EmsCoordinator = world.entry.runtime_data.systems[uid].coordinator
-    return coordinator.dropped.total()
+    return coordinator.reports.dropped.total()
 
 
 async def fall_silent(world: World, uid: str = UID) -> None:

@@ -238,7 +238,7 @@ class HostileSite:
     def dropped(self) -> int:
         """How many messages, or reports in them, were not used."""
         systems = self.world.entry.runtime_data.systems.values()
-        return sum(sum(ems.coordinator.dropped.values()) for ems in systems)
+        return sum(sum(ems.coordinator.reports.dropped.values()) for ems in systems)
 
     def verdict(self) -> Iterator[str]:
         """Yield what this has shown, as lines; raises AssertionError where it is not what it must be."""

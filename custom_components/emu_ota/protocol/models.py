@@ -1,7 +1,9 @@
 """The wire's enums, reports and messages as frozen values (protocol: "Envelope" and "Data")."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag, StrEnum
+from functools import lru_cache
 
 
 class EmuStatus(IntEnum):
@@ -76,13 +78,22 @@ SUCCESS_FLAG = 1
 
 COMPONENT_BITS = {component: SuccessBit[component.name] for component in Component}
 
+# Looked up for every field of every report: asking the enum itself takes ten times as long.
+_MEMBERS: Mapping[type[IntEnum], Mapping[int, IntEnum]] = {
+    codes: {member.value: member for member in codes} for codes in (EmuStatus, Component, Stage)
+}
+
+# The same: as flags each `&` makes a new object.
+_EVERYTHING = int(SuccessBit.EVERYTHING)
+_NOT_FINISHED = int(SuccessBit.NOT_FINISHED)
 
 _FLAG_RESULTS = {0: ReportedResult.ERRORS, SUCCESS_FLAG: ReportedResult.ALL_SUCCEEDED}
 
 
 def known_code[Code: IntEnum](codes: type[Code], value: int) -> Code | int:
     """Return the documented code of a value, or the value itself where the protocol has none."""
-    return codes(value) if value in codes else value
+    member: Code | int = _MEMBERS[codes].get(value, value)
+    return member
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,12 +122,27 @@ class Report:
         """Whether the EMU says that an upgrade is at work in it."""
         return self.stage in ACTIVE_STAGES and self.status != EmuStatus.OFFLINE
 
+    @property
+    def whole(self) -> bool:
+        """Whether it leaves nothing untold."""
+        return None not in (self.success, self.component, self.stage, self.progress, self.version)
+
+    @property
+    def without_progress(self) -> tuple[object, ...]:
+        """All that it says but progress."""
+        return self.status, self.success, self.component, self.stage, self.version
+
+    @property
+    def without_status(self) -> tuple[object, ...]:
+        """All that it says but the status."""
+        return self.success, self.component, self.stage, self.progress, self.version
+
     def over(self, before: Report | None) -> Report:
         """Return this report with what it leaves untold filled in from the one before.
 
         Progress only within one stage of one component: it says nothing of the next.
         """
-        if before is None:
+        if before is None or self.whole:
             return self
         same_transfer = self.stage in {None, before.stage} and self.component in {None, before.component}
         return Report(
@@ -140,15 +166,18 @@ class Report:
             return ReportedResult.NOT_FINISHED
         if not bit_field:
             return _FLAG_RESULTS.get(self.success)
-        if self.success & SuccessBit.NOT_FINISHED:
+        if self.success & _NOT_FINISHED:
             return ReportedResult.NOT_FINISHED
-        return ReportedResult.ALL_SUCCEEDED if self.success & SuccessBit.EVERYTHING else ReportedResult.ERRORS
+        return ReportedResult.ALL_SUCCEEDED if self.success & _EVERYTHING else ReportedResult.ERRORS
 
     def succeeded_components(self, *, bit_field: bool) -> tuple[Component, ...] | None:
         """Return the components that the EMU says succeeded, or None where it cannot say (revisions A and B)."""
-        if self.success is None or not bit_field:
-            return None
-        return tuple(component for component, bit in COMPONENT_BITS.items() if self.success & bit)
+        return None if self.success is None or not bit_field else _components(self.success)
+
+
+@lru_cache(maxsize=len(SuccessBit) ** 2)  # an EMS shows a handful of values
+def _components(success: int) -> tuple[Component, ...]:
+    return tuple(component for component, bit in COMPONENT_BITS.items() if success & bit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +200,10 @@ class VersionResult:
     reports: tuple[Report, ...]
     malformed: int = 0
     """How many reports of the list were dropped because they were malformed."""
+    items: tuple[bytes, ...] = field(default=(), compare=False, repr=False)
+    """The list as it came, item by item, for the next one to be held against."""
+    read: tuple[Report | None, ...] = field(default=(), compare=False, repr=False)
+    """What each item says; None for a malformed one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

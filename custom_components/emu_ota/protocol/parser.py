@@ -74,9 +74,15 @@ def parse(topic: str, payload: bytes) -> Message | None:
     return None if parts is None else parse_payload(parts, payload)
 
 
-def parse_payload(topic: OtaTopic, payload: bytes) -> Message:
-    """Return the message that a payload on a topic of the protocol holds. Raises MalformedMessage."""
+def parse_payload(topic: OtaTopic, payload: bytes, before: VersionResult | None = None) -> Message:
+    """Return the message that a payload on a topic of the protocol holds. Raises MalformedMessage.
+
+    With the version result `before` it of the same EMS, a report that says the same is the same object, and so is the
+    tuple of all reports where they all do.
+    """
     body = _decode(payload)
+    if before is not None and topic.exchange is Exchange.VERSION and topic.direction is Direction.RESULT:
+        return _version_result(_envelope(body), body, before)
     return _READERS[topic.exchange, topic.direction](_envelope(body), body)
 
 
@@ -112,19 +118,44 @@ def _timestamp(value: _Json) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
-def _version_result(envelope: Envelope, body: Mapping[str, _Json]) -> VersionResult:
+def _version_result(
+    envelope: Envelope, body: Mapping[str, _Json], before: VersionResult | None = None
+) -> VersionResult:
     data = body.get("data")
     if not isinstance(data, list):
         raise MalformedMessage(Malformation.BAD_DATA, "data is not a list")
     if len(data) > MAX_EMUS:
         raise MalformedMessage(Malformation.TOO_MANY_EMUS, f"{len(data)} EMUs")
-    reports: list[Report] = []
-    for item in data:
-        try:
-            reports.append(_report(item))
-        except MalformedMessage:
-            continue
-    return VersionResult(envelope=envelope, reports=tuple(reports), malformed=len(data) - len(reports))
+    read: tuple[Report | None, ...]
+    items = _encoded(data)
+    if items and before is not None and items == before.items:
+        read, reports = before.read, before.reports
+    else:
+        known = {} if before is None else dict(zip(before.items, before.read, strict=True))
+        read = tuple(
+            known[encoded] if encoded in known else _report_or_none(item)
+            for item, encoded in zip(data, items or (None,) * len(data), strict=True)
+        )
+        reports = tuple(report for report in read if report is not None)
+    malformed = len(data) - len(reports)
+    return VersionResult(
+        envelope=envelope, reports=reports, malformed=malformed, items=items, read=read if items else ()
+    )
+
+
+def _encoded(data: list[_Json]) -> tuple[bytes, ...]:
+    """Return the items of a list as bytes, in which 1, 1.0 and True differ; nothing where one cannot be written."""
+    try:
+        return tuple(map(orjson.dumps, data))
+    except TypeError:  # nested deeper than orjson writes
+        return ()
+
+
+def _report_or_none(value: _Json) -> Report | None:
+    try:
+        return _report(value)
+    except MalformedMessage:
+        return None
 
 
 def _progress_result(envelope: Envelope, body: Mapping[str, _Json]) -> ProgressResult:

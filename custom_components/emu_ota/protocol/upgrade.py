@@ -3,7 +3,7 @@
 All times are seconds since 1970; deadlines count only while the EMS can be seen from here (see Happened.SUSPENDED).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from .fetched import Fetched
@@ -151,7 +151,7 @@ class Upgrade:
     @property
     def decisive(self) -> tuple[object, ...]:
         """All that its further way depends on but for progress and times."""
-        report = None if self.report is None else replace(self.report, progress=None)
+        report = None if self.report is None else self.report.without_progress
         told = self.news, self.flag_was_down, self.success_told, self.contested
         return self.phase, self.mid, self.suspended_at is None, report, *told
 

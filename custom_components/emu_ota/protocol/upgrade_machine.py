@@ -137,7 +137,7 @@ def _absorb(upgrade: Upgrade, event: Event, now: float) -> Upgrade:
             return replace(upgrade, not_ready=reason, not_ready_since=since)
         case Reported():
             return _absorb_report(upgrade, event, now)
-        case Happened.WAITING if upgrade.phase is Phase.QUEUED:
+        case Happened.WAITING if upgrade.phase is Phase.QUEUED and upgrade.not_ready is not None:
             return replace(upgrade, not_ready=None, not_ready_since=None)
         case Fetching(fetched):
             return replace(upgrade, fetched=fetched)
@@ -178,7 +178,7 @@ def _absorb_report(upgrade: Upgrade, event: Reported, now: float) -> Upgrade:
     told = event.report
     merged = told.over(upgrade.report)
     changed = merged != upgrade.report
-    progressed = changed and (upgrade.report is None or merged != replace(upgrade.report, status=merged.status))
+    progressed = changed and (upgrade.report is None or merged.without_status != upgrade.report.without_status)
     news = upgrade.news or upgrade_rules.is_news(told, upgrade.baseline)
     return replace(
         upgrade,

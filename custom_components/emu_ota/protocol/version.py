@@ -1,11 +1,15 @@
 """How firmware versions compare: `<product>-v<numbers>[-suffix]`, e.g. `emu-v1.0.0` (protocol: "Data")."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import zip_longest
 import re
 
 MAX_VERSION_LENGTH = 255
 """Of a version: what Home Assistant keeps as a state, and short enough for its numbers to be read safely."""
+
+VERSIONS_REMEMBERED = 256
+"""A fleet runs a handful of versions, and each is held against the same few releases at every look."""
 
 _GRAMMAR = re.compile(r"(?P<product>.+?)-v(?P<numbers>[0-9]+(?:\.[0-9]+)*)(?:-(?P<suffix>.+))?", re.DOTALL)
 
@@ -19,6 +23,7 @@ class FirmwareVersion:
     suffix: str | None
 
 
+@lru_cache(maxsize=VERSIONS_REMEMBERED)
 def parse_version(text: str) -> FirmwareVersion | None:
     """Return the parts of a version, or None for one of another form, which only its exact name matches."""
     match = _GRAMMAR.fullmatch(text) if len(text) <= MAX_VERSION_LENGTH else None
@@ -34,6 +39,7 @@ def product_of(text: str) -> str | None:
     return None if version is None else version.product
 
 
+@lru_cache(maxsize=VERSIONS_REMEMBERED)
 def is_newer(candidate: str, than: str) -> bool:
     """Tell whether a version is newer than another: never across products, never for what cannot be compared.
 

@@ -79,7 +79,8 @@ class CellRun:
     def under_way(self) -> list[dict[str, object]]:
         """Return the upgrades without an outcome that are in storage."""
         stored = self.storage.get(f"emu_ota.{self.world.entry.entry_id}.upgrades")
-        return [] if stored is None else cast("list[dict[str, object]]", stored["data"]["upgrades"])
+        upgrades = [] if stored is None else cast("list[dict[str, object]]", stored["data"]["upgrades"])
+        return [upgrade for upgrade in upgrades if upgrade["outcome"] is None]  # what has ended waits to be filed
 
     def strike(self, faults: tuple[FaultSetting, ...]) -> None:
         """Switch faults on."""

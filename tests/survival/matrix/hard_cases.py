@@ -109,6 +109,6 @@ HARD_CASES = (
     HardCase(
         "Home Assistant restarts while somebody else's upgrade stands still on another EMU",
         "Nobody knows since when, so the queue waits as for one that moves: a quarter of an hour.",
-        ("site/test_queue.py::test_after_a_restart_nobody_knows_since_when_somebody_else_s_upgrade_stands_still",),
+        ("site/test_queue.py::test_how_long_somebody_s_upgrade_has_stood_still_is_not_known_after_a_restart",),
     ),
 )
