@@ -127,7 +127,9 @@ async def see_its_device(frontend: Frontend) -> None:
     """Find everything about the upgraded EMU on the page of its device."""
     await frontend.open(INTEGRATION)
     await frontend.page.get_by_text(f"{GOOD} EMU 2", exact=True).click()
-    await expect(frontend.page.get_by_text("Upgrade stage", exact=True)).to_be_visible()
+    # The activity of the device, on the same page, names its entities too.
+    entities = frontend.page.locator("ha-device-entities-card")
+    await expect(entities.get_by_text("Upgrade stage", exact=True)).to_be_visible()
     await expect(frontend.page.get_by_text(f"Firmware: {NEW_VERSION}")).to_be_visible()
     await frontend.picture("device")
 
