@@ -15,6 +15,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.emu_ota import (
     broker_form,
     config_flow,
+    connection_flow,
     ems_subentry_flow,
     firmware_form,
     firmware_subentry_flow,
@@ -110,8 +111,19 @@ class Flow:
                 sources = [*((each, function) for each in _assigned(name, function)), *self._passed(name, function)]
                 assert sources, f"where does {name} in {function.name} come from?"
                 return {text for source, where in sources for text in self._texts(source, where)}
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="self"), attr=name)):
+                returned = list(self._returned(name))
+                assert returned, f"what does {name} in {function.name} return?"
+                return {text for source, where in returned for text in self._texts(source, where)}
             case _:
                 pytest.fail(f"cannot be read off the code: {ast.unparse(value)} in {function.name}")
+
+    def _returned(self, name: str) -> Iterator[tuple[ast.expr, Function]]:
+        """Yield what a method of the flow returns."""
+        for function in self._functions:
+            for node in ast.walk(function) if function.name == name else ():
+                if isinstance(node, ast.Return) and node.value is not None:
+                    yield node.value, function
 
     def _passed(self, name: str, function: Function) -> Iterator[tuple[ast.expr, Function]]:
         """Yield what is passed to a function as its parameter of that name."""
@@ -151,7 +163,7 @@ def _error_values(node: ast.AST) -> list[ast.expr]:
 
 
 FLOWS: dict[tuple[str, ...], Flow] = {
-    ("config",): Flow(config_flow.EmuOtaConfigFlow, config_flow, broker_form, probe),
+    ("config",): Flow(config_flow.EmuOtaConfigFlow, config_flow, connection_flow, broker_form, probe),
     ("options",): Flow(options_flow.EmuOtaOptionsFlow, options_flow),
     ("config_subentries", SUBENTRY_EMS): Flow(
         ems_subentry_flow.EmsSubentryFlow, ems_subentry_flow, subentry_flow, probe

@@ -25,7 +25,7 @@ from .const import (
     SUBENTRY_EMS,
     SUBENTRY_FIRMWARE,
 )
-from .discovery import add_ems, emus_of_answer, end_discovery, is_configured_uid
+from .discovery import add_ems, emus_of_answer, end_discovery, is_configured_uid, is_uid_like_emu
 from .ems_subentry_flow import EmsSubentryFlow
 from .firmware_subentry_flow import FirmwareSubentryFlow
 from .forms import CONF_ADD_ANYWAY, TEXT, Input, text_of, with_anyway
@@ -159,6 +159,8 @@ class EmuOtaConfigFlow(ConnectionFlow, domain=DOMAIN):
             # An entry is a connection with all its EMSs: it has no unique id, and outlives this EMS.
             await self.async_set_unique_id(None)
             return self._create_entry(address.prefix, address.uid)
+        if is_uid_like_emu(entry, address.uid):
+            raise AbortFlow("uid_like_emu")
         add_ems(self.hass, entry, address.uid)
         return self.async_abort(reason="ems_added", description_placeholders={"entry": entry.title})
 

@@ -15,7 +15,9 @@ Home Assistant's MQTT subscribes the topics under `mqtt` in the manifest, and st
 - None of it happens where discovery is turned off in the MQTT integration.
 """
 
+import re
 from types import MappingProxyType
+from typing import Final
 
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
 from homeassistant.core import HomeAssistant, callback
@@ -27,6 +29,9 @@ from .protocol.models import VersionResult
 from .protocol.parser import parse_payload
 from .protocol.topics import OtaTopic
 
+_DEVICE_ID: Final = re.compile(r"_(0|-?[1-9][0-9]*)")
+"""What the identifier of an EMU's device has after the uid of its EMS (`runtime.emu_identifier`)."""
+
 
 @callback
 def is_configured_uid(hass: HomeAssistant, uid: str) -> bool:
@@ -36,6 +41,20 @@ def is_configured_uid(hass: HomeAssistant, uid: str) -> bool:
         for entry in hass.config_entries.async_entries(DOMAIN, include_ignore=False)
         for subentry in entry.get_subentries_of_type(SUBENTRY_EMS)
     )
+
+
+@callback
+def is_uid_like_emu(entry: ConfigEntry, uid: str) -> bool:
+    """Tell whether an EMS would share its device with an EMU of another EMS of the entry: `a_2` with EMU 2 of `a`.
+
+    Which EMUs an EMS has may change, so it is the names that count.
+    """
+    others = [str(ems.data[CONF_DEVICE_UID]) for ems in entry.get_subentries_of_type(SUBENTRY_EMS)]
+    return any(_is_like_emu_of(other, uid) or _is_like_emu_of(uid, other) for other in others)
+
+
+def _is_like_emu_of(uid: str, text: str) -> bool:
+    return text.startswith(uid) and _DEVICE_ID.fullmatch(text, len(uid)) is not None
 
 
 def emus_of_answer(topic: OtaTopic, message: MqttServiceInfo) -> int | None:

@@ -8,7 +8,7 @@ from homeassistant.data_entry_flow import AbortFlow
 import probatio
 
 from .const import CONF_DEVICE_UID, CONF_PREFIX
-from .discovery import end_discovery, is_configured_uid
+from .discovery import end_discovery, is_configured_uid, is_uid_like_emu
 from .forms import CONF_ADD_ANYWAY, TEXT, Input, text_of, with_anyway
 from .probe import async_answers, error_key
 from .protocol.topics import EmsAddress, is_level
@@ -58,6 +58,8 @@ class EmsSubentryFlow(SubentryFlow):
         if not is_level(uid):
             return {CONF_DEVICE_UID: "invalid_topic"}
         self._abort_if_configured(uid)
+        if is_uid_like_emu(entry, uid):
+            return {CONF_DEVICE_UID: "uid_like_emu"}
         address = EmsAddress(cast("str", entry.data[CONF_PREFIX]), uid)
         try:
             answers = await async_answers(entry.runtime_data.transport, address, must_answer=not anyway)

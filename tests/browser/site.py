@@ -1,15 +1,17 @@
-"""A site of two EMSs, and the newest Home Assistant, which knows their broker and nothing of them."""
+"""A site of three EMSs, and the newest Home Assistant, which knows their broker and nothing of them."""
 
 import asyncio
 from collections.abc import AsyncGenerator
 import contextlib
 from dataclasses import dataclass
+import json
 import os
 from pathlib import Path
 import re
 import sys
 
 import aiohttp
+import aiomqtt
 
 from scripts.demo import home_assistant
 from scripts.demo.api import HomeAssistantApi
@@ -23,6 +25,8 @@ GOOD = "EMS-GOOD"
 """The uid of an EMS that upgrades its EMU."""
 BAD = "EMS-BAD"
 """The uid of an EMS that cannot unpack what it gets first, nor the second time."""
+NEW = "EMS-NEW"
+"""The uid of an EMS that nobody adds by hand."""
 OLD_VERSION = "emu-v1.0.0"
 SPEED = 24
 """Times as fast as a real site: an EMU is at it for 8 s, and Home Assistant asks every 5 s how far it is."""
@@ -35,6 +39,8 @@ class Site:
 
     url: str
     log: Path
+    broker: int
+    """Port of the broker that all of them are on."""
 
     def complaints(self) -> list[str]:
         """Return the warnings and errors about the integration in Home Assistant's log, deprecations too."""
@@ -42,6 +48,12 @@ class Site:
         about_us = [line for line in lines if "emu_ota" in line and re.search(" (WARNING|ERROR|CRITICAL) ", line)]
         # It says so of everything that is not its own.
         return [line for line in about_us if "which has not been tested by Home Assistant" not in line]
+
+    async def ask(self, uid: str) -> None:
+        """Ask an EMS for its versions, as somebody else on the broker does."""
+        question = {"mid": "m", "timestamp": 1, "type": "emu_version", "data": {}}
+        async with aiomqtt.Client("127.0.0.1", self.broker) as somebody:
+            await somebody.publish(f"v1/wudun/{PRODUCT_KEY}/{uid}/ota/emu_version/command", json.dumps(question))
 
 
 @contextlib.asynccontextmanager
@@ -76,13 +88,13 @@ async def run_site(folder: Path) -> AsyncGenerator[Site]:
                 {"broker": "127.0.0.1", "port": broker, "protocol": "5", "other_settings": other},
             )
         starting.reschedule(None)
-        yield Site(url, core.log)
+        yield Site(url, core.log, broker)
         still_there()
 
 
 def simulator(folder: Path, port: int) -> Program:
-    """Return the two EMSs with their broker, not yet started. Each has one EMU, the EMU 2."""
+    """Return the three EMSs with their broker, not yet started. Each has one EMU, the EMU 2."""
     command = [sys.executable, "-m", "simulator", "--broker", "--port", str(port), "--product-key", PRODUCT_KEY]
-    command += ["--ems", GOOD, "--ems", BAD, "--emus", "1", "--firmware", OLD_VERSION]
+    command += ["--ems", GOOD, "--ems", BAD, "--ems", NEW, "--emus", "1", "--firmware", OLD_VERSION]
     command += ["--fault", f"unpack_failed@{BAD}*2", "--speed", str(SPEED)]
     return Program("The simulator", command, folder=ROOT, log=folder / "simulator.log", env=os.environ)

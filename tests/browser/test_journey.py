@@ -10,7 +10,7 @@ from scripts.demo.api import PASSWORD, USER
 from scripts.demo.home_assistant import ROOT
 from simulator.package import build_package
 
-from .site import BAD, GOOD, OLD_VERSION, PRODUCT_KEY, Site
+from .site import BAD, GOOD, NEW, OLD_VERSION, PRODUCT_KEY, Site
 from .ui import Frontend
 
 NEW_VERSION = "emu-v1.2.0"
@@ -45,6 +45,7 @@ async def test_an_owner_sets_it_up_and_upgrades_an_emu(site: Site, frontend: Fro
     await read_the_forms_in_chinese(frontend)
     await frontend.speak("en")
     await try_again(frontend)
+    await add_what_is_discovered(site, frontend)
     assert site.complaints() == []
 
 
@@ -127,7 +128,9 @@ async def see_its_device(frontend: Frontend) -> None:
     """Find everything about the upgraded EMU on the page of its device."""
     await frontend.open(INTEGRATION)
     await frontend.page.get_by_text(f"{GOOD} EMU 2", exact=True).click()
-    await expect(frontend.page.get_by_text("Upgrade stage", exact=True)).to_be_visible()
+    # The activity of the device, on the same page, names its entities too.
+    entities = frontend.page.locator("ha-device-entities-card")
+    await expect(entities.get_by_text("Upgrade stage", exact=True)).to_be_visible()
     await expect(frontend.page.get_by_text(f"Firmware: {NEW_VERSION}")).to_be_visible()
     await frontend.picture("device")
 
@@ -198,3 +201,22 @@ async def try_again(frontend: Frontend) -> None:
     await frontend.press("Try again", frontend.flow)
     await frontend.finish()
     await expect(issue).to_have_count(0)
+
+
+async def add_what_is_discovered(site: Site, frontend: Frontend) -> None:
+    """Add an EMS that has answered somebody else, with one click."""
+    await frontend.open("config/integrations/dashboard")
+    await expect(frontend.page.get_by_text("EMU OTA", exact=True).first).to_be_visible()
+    await site.ask(NEW)
+    card = frontend.page.locator("ha-config-flow-card").filter(has_text=NEW)
+    await expect(card).to_be_visible()
+    await frontend.picture("discovered")
+    await frontend.press("Add", card)
+    await expect(frontend.flow.get_by_text(f"The EMS with the device UID {NEW}")).to_be_visible()
+    await frontend.picture("discovery")
+    await frontend.press("Submit", frontend.flow)
+    await expect(frontend.flow.get_by_text("The EMS was added to the entry")).to_be_visible()
+    await frontend.press("Close", frontend.flow)
+    await expect(card).to_have_count(0)
+    await frontend.open(INTEGRATION)
+    await expect(frontend.page.get_by_text(f"{NEW} EMU 2", exact=True)).to_be_visible()

@@ -160,6 +160,27 @@ async def test_an_ems_that_goes_on_answering_is_offered_once(hass: HomeAssistant
     assert len(hass.config_entries.flow.async_progress()) == 2
 
 
+@pytest.mark.parametrize(
+    ("known", "found", "reason"),
+    [
+        ("plant", "plant_2", "uid_like_emu"),
+        ("plant_2", "plant", "uid_like_emu"),
+        ("plant", "plant_02", "ems_added"),
+        ("plant", "plant_2b", "ems_added"),
+        ("plant", "plant2", "ems_added"),
+        ("plant_1", "plant_2", "ems_added"),
+        ("plant", "plant_2_3", "ems_added"),
+    ],
+)
+async def test_one_that_reads_like_an_emu_of_another_ems_is_not_added_to_its_entry(  # noqa: PLR0913, PLR0917 - fixtures and a table
+    hass: HomeAssistant, broker: Mosquitto, mqtt: MockConfigEntry, known: str, found: str, reason: str
+) -> None:
+    entry = an_entry(hass, OVER_MQTT, known)
+    assert_aborted(await async_send(hass, await async_hear(hass, heard(uid=found)), {}), reason)
+    uids = {ems.unique_id for ems in entry.subentries.values()}
+    assert uids == ({known} if reason == "uid_like_emu" else {known, found})
+
+
 async def test_an_ignored_one_stays_ignored(hass: HomeAssistant, mqtt: MockConfigEntry) -> None:
     await async_hear(hass, heard())
     ignored = await hass.config_entries.flow.async_init(

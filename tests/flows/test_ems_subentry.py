@@ -95,6 +95,18 @@ async def test_a_uid_that_is_no_topic_level_is_refused(hass: HomeAssistant, entr
     assert result["type"] is FlowResultType.CREATE_ENTRY
 
 
+@pytest.mark.parametrize("suffix", ["_0", "_2", "_-7", "_1000"])
+async def test_a_uid_that_reads_like_an_emu_of_another_ems_is_refused(
+    hass: HomeAssistant, entry: MockConfigEntry, suffix: str
+) -> None:
+    """The two would share a device: `a_2` with the EMU 2 of `a`."""
+    flow = await _start(hass, entry)
+    result = await _send(hass, flow, device_uid=f"{UID}{suffix}")
+    assert result["errors"] == {"device_uid": "uid_like_emu"}
+    result = await _send(hass, result, device_uid=OTHER_UID)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+
+
 async def test_a_lost_connection_is_told_and_can_be_waited_for(
     hass: HomeAssistant, entry: MockConfigEntry, memory: MemoryBroker
 ) -> None:

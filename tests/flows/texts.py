@@ -17,10 +17,14 @@ from homeassistant.helpers import config_validation as cv
 import probatio
 
 import custom_components.emu_ota
+from custom_components.emu_ota.broker_form import CONF_KEEP_CERTIFICATES
 from custom_components.emu_ota.forms import CONF_ADD_ANYWAY
 
 type Texts = dict[str, Texts | str]
 type Result = ConfigFlowResult | SubentryFlowResult
+
+FIELDS_AT_TIMES = {CONF_ADD_ANYWAY, CONF_KEEP_CERTIFICATES}
+"""A form has these only after an error, or with something to keep; the texts of its step have them always."""
 
 ENGLISH: Texts = json.loads((Path(custom_components.emu_ota.__file__).parent / "translations/en.json").read_text())
 
@@ -77,8 +81,7 @@ def _assert_fields(step: Texts, schema: probatio.Schema) -> None:
     fields = {str(key) for key in schema.schema} - sections.keys()
     for kind in ("data", "data_description"):
         texts = _branch(step, kind) if kind in step else {}
-        # A form has this field only after an error, and its text always.
-        assert texts.keys() - {CONF_ADD_ANYWAY} <= fields <= texts.keys(), kind
+        assert texts.keys() - FIELDS_AT_TIMES <= fields <= texts.keys(), kind
     assert (_branch(step, "sections").keys() if "sections" in step else set()) == sections.keys()
     for key, inner in sections.items():
         texts = _branch(step, "sections", key)
