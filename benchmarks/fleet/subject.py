@@ -103,8 +103,9 @@ class Measurement:
         before = time.thread_time()
         for device_id in devices:
             registry.async_update_device(device_id, sw_version=f"emu-v2.0.{number}")
+        took = time.thread_time() - before
         await self._meter.rest()
-        return time.thread_time() - before
+        return took
 
     async def _progress(self, rounds: int) -> Found:
         """Return what reports of an EMU at work cost: for ours it is an upgrade of ours."""

@@ -192,3 +192,18 @@ async def test_a_retained_report_amends_nothing(world: World, *, retained: bool)
     else:
         await hand.progress(report(version=NEW))
     assert world.last_upgrade()[0] == ("unverified" if retained else "succeeded")
+
+
+async def test_a_report_that_says_the_same_as_before_the_outcome_amends_it_too(hand: HandEms) -> None:
+    """It was no news when it came first; after the outcome it is."""
+    world = hand.world
+    back = report(success=None, version=NEW)
+    await hand.versions(report(), reply=hand.last_mid())
+    await world.install()
+    await hand.progress(report(stage=3, content=50))
+    await hand.versions(back)
+    assert world.stage() == "restarting"
+    await world.until(lambda: world.last_upgrade()[0] == "lost", 1200, 5)  # it is not heard of any more
+    await hand.versions(back)
+    assert world.last_upgrade() == ("succeeded", None)
+    assert world.events()[-1] == "amended"

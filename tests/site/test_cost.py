@@ -12,6 +12,7 @@ import orjson
 import pytest
 
 from custom_components.emu_ota.coordinator import EmsCoordinator
+from custom_components.emu_ota.ems_events import EmsEvent, EmuReported, ReportsEnded
 from custom_components.emu_ota.emu_reports import EMUS_PER_SLICE, NEW_EMUS_PER_SLICE
 from custom_components.emu_ota.protocol.topics import Exchange
 from simulator.emu import SimulatedEmu
@@ -69,6 +70,20 @@ async def test_a_list_that_says_nothing_new_is_parsed_once_and_told_to_nobody(
     assert not called
     assert writes.take() == []
     assert all(coordinator(hand.world).emus[device_id] is known for device_id, known in before.items())
+
+
+async def test_a_list_that_says_nothing_new_is_no_news_to_who_runs_the_upgrades(
+    hand: HandEms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await hand.versions(*many())
+    reports = coordinator(hand.world).reports
+    heard: list[EmsEvent] = []
+    handle = reports.handle_event
+    monkeypatch.setattr(reports, "handle_event", lambda event: (heard.append(event), handle(event)))
+    await hand.versions(*many())
+    assert heard == [ReportsEnded()]
+    await hand.versions(*many()[:-1], report(MANY, status=3))
+    assert [type(event) for event in heard[1:]] == [EmuReported, ReportsEnded]
 
 
 async def test_a_list_in_which_one_emu_changed_is_told_to_its_watchers_once(hand: HandEms, parses: list[bytes]) -> None:
