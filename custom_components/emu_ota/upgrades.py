@@ -283,9 +283,13 @@ class Upgrades:
     async def _async_order(self, upgrade: Upgrade) -> None:
         """Write an upgrade, then send its order. The order goes out at most once, whatever happens in between."""
         coordinator, command = self._systems[upgrade.uid], self._orders[upgrade.id]
-        await self.active.async_save()
+        written = await self.active.async_save()
         current = self.active.get(upgrade.id)
         if self._stopped or current is None or current.mid != command.mid:
+            return
+        if not written:
+            LOGGER.warning("Upgrades cannot be written to storage: until they can, no order goes out")
+            self._not_sent(current)
             return
         del self._orders[upgrade.id]
         try:
@@ -358,6 +362,7 @@ class Upgrades:
 
     @callback
     def _tick(self) -> None:
+        self.active.save_again()
         for upgrade in self.active:
             after = self._advance(upgrade, Happened.TICK) if upgrade.running else upgrade
             if after.phase in {Phase.ORDERED, Phase.UPGRADING} and after.uid in self._systems:
