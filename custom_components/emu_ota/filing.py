@@ -46,6 +46,9 @@ class Filing:
         if not (ended := self._active.ended):
             return
         await self._history.async_save()
+        if self._hass.is_stopping:
+            # It is written only at the very end, and which file comes first is not ours to say.
+            return
         for upgrade in ended:
             self._active.forget(upgrade)
         await self._active.async_save()
