@@ -45,7 +45,7 @@ class Filing:
             self._ticking.every(None)
 
     async def async_file(self) -> None:
-        """Write all of it into the history now; where that fails, or is put off to the very end, it stays here as well."""
+        """Write all of it into the history now. Where that fails, or Home Assistant puts it off, it stays here too."""
         # In this order, so that a crash in between finds an upgrade twice and never not at all.
         ended = self._active.ended
         if not ended or not await self._history.async_save():
