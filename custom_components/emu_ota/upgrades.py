@@ -192,9 +192,10 @@ class Upgrades:
         changed = before is not None and before.version is not None and told.version not in {None, before.version}
         if before is not None and changed and not amended:
             self.announcements.tell_external_change(uid, told.device_id, before.version, told.version)
-        elif before is not None and told.active and not (last is not None and last.may_go_on):
-            now = dt_util.utcnow().timestamp()
-            self.announcements.note_foreign_work(uid, told.device_id, before.version, now, begins=not before.active)
+        elif before is not None and (told.active or before.active) and not (last is not None and last.may_go_on):
+            # That it ends is a sign of it, too: while it stands still, nothing of it is heard.
+            now, begins = dt_util.utcnow().timestamp(), not before.active
+            self.announcements.note_foreign_work(uid, told.device_id, before.version, now, begins=begins)
 
     def _handle_foreign_order(self, coordinator: EmsCoordinator, device_id: int, mid: str | None) -> None:
         if mid is not None and any(upgrade.mid == mid for upgrade in self.active.of(coordinator.uid)):
