@@ -222,6 +222,7 @@ async def test_no_order_goes_out_that_cannot_be_written_before(
     expected_logs.extend((*NOT_WRITTEN, "no order goes out"))
     file(world, "upgrades").unlink(missing_ok=True)
     file(world, "upgrades").mkdir()  # as a disk that is full does, this refuses the file
+    await world.refresh()  # so that its turn comes at once, and not only when it is known that nothing can be written
     install = await world.install()
     await world.pass_time(600, 5)
     assert (world.orders(), world.stage()) == ([], "queued")
