@@ -26,7 +26,7 @@ What this means for each thing that can go wrong is on this page. Written by `sc
 ## Outcomes
 
 *Last upgrade* of each EMU shows the outcome, with the reason as an attribute. So do the event, the history, and for an
-upgrade that went wrong an entry under *Settings → Repairs*, with cause and remedy.
+upgrade that went wrong an issue under *Settings > System > Repairs*, with cause and remedy.
 """
 
 OUTCOMES: Mapping[Outcome, str] = {
