@@ -119,6 +119,15 @@ def test_a_picture_is_used_and_of_a_sensible_size(path: Path) -> None:
     assert any(path.relative_to(DOCS).as_posix() in page(name) for name in PAGES)
 
 
+def test_every_picture_is_one_that_the_browser_s_test_takes() -> None:
+    """So that all of them can be taken anew when the UI has changed: see development.md, Tests."""
+    journey = (ROOT / "tests" / "browser" / "test_journey.py").read_text(encoding="utf-8")
+    taken = set(re.findall(r'\.picture\("([^"]+)"', journey))
+    images = DOCS / "images"
+    shown = {path.relative_to(images).with_suffix("").as_posix() for path in images.rglob("*.png")}
+    assert shown - taken == set()
+
+
 def test_every_page_can_be_reached_from_the_readme() -> None:
     """In one step, but for the one that development links to."""
     english = {name for name in PAGES if name.startswith("docs/") and name.count("/") == 1}
