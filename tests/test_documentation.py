@@ -1,5 +1,6 @@
 """The pages for site owners name everything that there is, and what they link to is there."""
 
+import ast
 import json
 from pathlib import Path
 import re
@@ -212,6 +213,17 @@ def test_every_action_has_its_section_with_every_field() -> None:
         text = section("docs/actions.md", f"`emu_ota.{action}`")
         assert missing([f"`{field}`" for field in about.get("fields", {})], text) == []
         assert "```yaml" in text
+
+
+def test_every_key_of_the_history_is_explained() -> None:
+    """Those of an upgrade in the response, and of each of its phases."""
+    code = ast.parse((INTEGRATION / "services.py").read_text(encoding="utf-8"))
+    (record,) = (each for each in code.body if isinstance(each, ast.FunctionDef) and each.name == "_history_record")
+    dicts = [each for each in ast.walk(record) if isinstance(each, ast.Dict)]
+    keys = [str(key.value) for each in dicts for key in each.keys if isinstance(key, ast.Constant)]
+    assert len(keys) >= 15
+    text = section("docs/actions.md", "`emu_ota.get_history`")
+    assert missing([f"`{key}`" for key in keys], text) == []
 
 
 @pytest.mark.parametrize("kind", ["triggers", "conditions"])
