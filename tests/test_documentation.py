@@ -137,6 +137,17 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
     assert "(upgrade-machine.md)" in page("docs/development.md")
 
 
+def test_who_picks_up_the_code_is_told_of_every_script_and_every_folder_of_tests() -> None:
+    """In the tables of the page for developers; what only others call needs no row."""
+    called_by_others = {"__init__", "chromium", "frontend_requirements"}
+    scripts = [path for path in (ROOT / "scripts").iterdir() if path.is_file() and path.suffix in {"", ".py"}]
+    names = [f"`scripts/{path.name}`" for path in scripts if path.stem not in called_by_others]
+    folders = [f"`tests/{path.parent.name}`" for path in (ROOT / "tests").glob("*/__init__.py")]
+    assert len(names) >= 8
+    assert len(folders) >= 8
+    assert missing([*names, *folders], page("docs/development.md")) == []
+
+
 # Chinese
 
 
