@@ -1,5 +1,6 @@
 """The pages for site owners name everything that there is, and what they link to is there."""
 
+import ast
 import json
 from pathlib import Path
 import re
@@ -119,12 +120,32 @@ def test_a_picture_is_used_and_of_a_sensible_size(path: Path) -> None:
     assert any(path.relative_to(DOCS).as_posix() in page(name) for name in PAGES)
 
 
+def test_every_picture_is_one_that_the_browser_s_test_takes() -> None:
+    """So that all of them can be taken anew when the UI has changed: see development.md, Tests."""
+    journey = (ROOT / "tests" / "browser" / "test_journey.py").read_text(encoding="utf-8")
+    taken = set(re.findall(r'\.picture\("([^"]+)"', journey))
+    images = DOCS / "images"
+    shown = {path.relative_to(images).with_suffix("").as_posix() for path in images.rglob("*.png")}
+    assert shown - taken == set()
+
+
 def test_every_page_can_be_reached_from_the_readme() -> None:
     """In one step, but for the one that development links to."""
     english = {name for name in PAGES if name.startswith("docs/") and name.count("/") == 1}
     linked = {f"docs/{target}" for target in re.findall(r"\]\(docs/([\w.-]+\.md)", page("README.md"))}
     assert english - linked == {"docs/upgrade-machine.md"}
     assert "(upgrade-machine.md)" in page("docs/development.md")
+
+
+def test_who_picks_up_the_code_is_told_of_every_script_and_every_folder_of_tests() -> None:
+    """In the tables of the page for developers; what only others call needs no row."""
+    called_by_others = {"__init__", "chromium", "frontend_requirements"}
+    scripts = [path for path in (ROOT / "scripts").iterdir() if path.is_file() and path.suffix in {"", ".py"}]
+    names = [f"`scripts/{path.name}`" for path in scripts if path.stem not in called_by_others]
+    folders = [f"`tests/{path.parent.name}`" for path in (ROOT / "tests").glob("*/__init__.py")]
+    assert len(names) >= 8
+    assert len(folders) >= 8
+    assert missing([*names, *folders], page("docs/development.md")) == []
 
 
 # Chinese
@@ -203,6 +224,17 @@ def test_every_action_has_its_section_with_every_field() -> None:
         text = section("docs/actions.md", f"`emu_ota.{action}`")
         assert missing([f"`{field}`" for field in about.get("fields", {})], text) == []
         assert "```yaml" in text
+
+
+def test_every_key_of_the_history_is_explained() -> None:
+    """Those of an upgrade in the response, and of each of its phases."""
+    code = ast.parse((INTEGRATION / "services.py").read_text(encoding="utf-8"))
+    (record,) = (each for each in code.body if isinstance(each, ast.FunctionDef) and each.name == "_history_record")
+    dicts = [each for each in ast.walk(record) if isinstance(each, ast.Dict)]
+    keys = [str(key.value) for each in dicts for key in each.keys if isinstance(key, ast.Constant)]
+    assert len(keys) >= 15
+    text = section("docs/actions.md", "`emu_ota.get_history`")
+    assert missing([f"`{key}`" for key in keys], text) == []
 
 
 @pytest.mark.parametrize("kind", ["triggers", "conditions"])

@@ -19,7 +19,7 @@ from custom_components.emu_ota.announcements import EXTERNAL_CHANGE
 from custom_components.emu_ota.issues import REMEDIES
 from custom_components.emu_ota.protocol.models import Component
 from custom_components.emu_ota.protocol.upgrade import Outcome, Reason
-from custom_components.emu_ota.sensor import EMS_SENSORS, EMU_SENSORS
+from custom_components.emu_ota.sensor import EMS_SENSORS, EMU_SENSORS, PROGRESS
 
 type Texts = dict[str, Texts | str]
 
@@ -31,7 +31,7 @@ ENTITIES = {
     "binary_sensor": {"connection"},
     "button": {"refresh"},
     "event": {"upgrade"},
-    "sensor": {each.key for each in (*EMU_SENSORS, *EMS_SENSORS)},
+    "sensor": {each.key for each in (*EMU_SENSORS, PROGRESS, *EMS_SENSORS)},
     "update": {"firmware"},
 }
 CAUSES = sorted({*(reason.value for reason in Reason), *(outcome.value for outcome in Outcome)} - {"succeeded"})

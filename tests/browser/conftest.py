@@ -19,7 +19,9 @@ PICTURES = "EMU_OTA_PICTURES"
 
 The Chinese ones need a font that has these characters, such as Debian's fonts-noto-cjk.
 """
-VIEWPORT: ViewportSize = {"width": 1280, "height": 900}
+VIEWPORT: ViewportSize = {"width": 1280, "height": 1080}
+SHARPNESS = 1.5
+"""Pixels of a picture for each of the page: more than the documentation shows, and no more than GitHub likes."""
 TIMEOUT = 20_000
 """Milliseconds that anything in the UI may take; what takes longer says so."""
 
@@ -62,7 +64,7 @@ async def frontend(browser_path: str, site: Site, pictures: Path | None, tmp_pat
     expect.set_options(timeout=TIMEOUT)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=browser_path, args=ARGUMENTS)
-        context = await browser.new_context(viewport=VIEWPORT, device_scale_factor=2 if pictures else 1)
+        context = await browser.new_context(viewport=VIEWPORT, device_scale_factor=SHARPNESS if pictures else 1)
         context.set_default_timeout(TIMEOUT)
         page = await context.new_page()
         yield Frontend(page, site.url, pictures)

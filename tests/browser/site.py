@@ -21,11 +21,11 @@ from scripts.demo.site import CONFIG_FLOW
 
 NEWEST = ROOT / ".venv-newest"
 PRODUCT_KEY = "demo"
-GOOD = "EMS-GOOD"
+GOOD = "iYRkfVpi77"
 """The uid of an EMS that upgrades its EMU."""
-BAD = "EMS-BAD"
+BAD = "wL9cRh30Ye"
 """The uid of an EMS that cannot unpack what it gets first, nor the second time."""
-NEW = "EMS-NEW"
+NEW = "mD4qZs81Tb"
 """The uid of an EMS that nobody adds by hand."""
 OLD_VERSION = "emu-v1.0.0"
 SPEED = 24

@@ -8,13 +8,13 @@ from playwright.async_api import expect
 
 from scripts.demo.api import PASSWORD, USER
 from scripts.demo.home_assistant import ROOT
+from scripts.demo.site import RELEASE_NOTES
 from simulator.package import build_package
 
 from .site import BAD, GOOD, NEW, OLD_VERSION, PRODUCT_KEY, Site
 from .ui import Frontend
 
 NEW_VERSION = "emu-v1.2.0"
-NOTES = "## What is new\n\n- Charges at full power again after a long grid outage"
 EXAMPLE_ADDRESS = "http://192.168.1.10:8123"
 """Of a Home Assistant as most homes have it; for the picture only."""
 INTEGRATION = "config/integrations/integration/emu_ota"
@@ -57,13 +57,13 @@ async def add_integration(frontend: Frontend) -> None:
     await brands.locator("input").first.fill("EMU OTA")
     await brands.get_by_text("EMU OTA", exact=True).click()
     await expect(frontend.flow.get_by_text("Connect to another MQTT broker")).to_be_visible()
-    await frontend.picture("connection")
+    await frontend.picture("connection", frontend.flow)
     await frontend.choose("Use the MQTT integration of Home Assistant")
     await expect(frontend.flow.get_by_text("Platform default MQTT")).to_be_visible()
-    await frontend.picture("topics")
+    await frontend.picture("topics", frontend.flow)
     await frontend.choose("User-defined MQTT")
     await frontend.fill(product_key=PRODUCT_KEY, device_uid=GOOD)
-    await frontend.picture("product-key")
+    await frontend.picture("product-key", frontend.flow)
     await frontend.press("Submit", frontend.flow)
     await frontend.finish()
 
@@ -73,7 +73,11 @@ async def set_download_address(frontend: Frontend) -> None:
     await frontend.open(INTEGRATION)
     await frontend.press("Configure")
     await frontend.fill(download_base_url=EXAMPLE_ADDRESS)
-    await frontend.picture("options")
+    await frontend.press("Submit", frontend.flow)
+    await frontend.finish()
+    await frontend.press("Configure")
+    await expect(frontend.flow.get_by_text(f"{EXAMPLE_ADDRESS}/api/emu_ota/firmware/")).to_be_visible()
+    await frontend.picture("options", frontend.flow)
     await frontend.fill(download_base_url=frontend.url)
     await frontend.press("Submit", frontend.flow)
     await frontend.finish()
@@ -83,7 +87,7 @@ async def add_ems(frontend: Frontend) -> None:
     """Add the second EMS."""
     await frontend.press("Add EMS")
     await frontend.fill(device_uid=BAD, name="Barn")
-    await frontend.picture("add-ems")
+    await frontend.picture("add-ems", frontend.flow)
     await frontend.press("Submit", frontend.flow)
     await frontend.finish()
 
@@ -96,8 +100,8 @@ async def add_firmware(frontend: Frontend, package: Path) -> None:
         await frontend.press("Firmware package", frontend.flow)
     await (await chooser.value).set_files(package)
     await expect(frontend.flow.get_by_text(package.name)).to_be_visible()
-    await frontend.flow.locator("textarea").fill(NOTES)
-    await frontend.picture("upload")
+    await frontend.flow.locator("textarea").fill(RELEASE_NOTES)
+    await frontend.picture("upload", frontend.flow)
     await frontend.press("Submit", frontend.flow)
     await expect(frontend.flow.locator("input[name=version]")).to_have_value(NEW_VERSION)
     await expect(frontend.flow.locator("textarea")).to_have_count(0)
@@ -105,20 +109,20 @@ async def add_firmware(frontend: Frontend, package: Path) -> None:
     await frontend.press("Submit", frontend.flow)
     await frontend.finish()
     await expect(frontend.page.get_by_text(NEW_VERSION).first).to_be_visible()
-    await frontend.picture("integration")
+    await frontend.picture("integration", frontend.content)
 
 
 async def upgrade(frontend: Frontend) -> None:
     """Read what is new, install it, watch it, and see it done."""
-    await frontend.open("config/updates?more-info-entity-id=update.ems_good_emu_2_firmware")
+    await frontend.open("config/updates?more-info-entity-id=update.iyrkfvpi77_emu_2_firmware")
     more = frontend.more
     await expect(more.get_by_text("Charges at full power")).to_be_visible()
     await expect(more.get_by_text(OLD_VERSION)).to_be_visible()
     await expect(more.get_by_text(NEW_VERSION)).to_be_visible()
-    await frontend.picture("update")
+    await frontend.picture("update", frontend.more)
     await frontend.press("Update", more)
     await expect(more.get_by_text(re.compile(r"Installing \([1-9]\d?%\)"))).to_be_visible()
-    await frontend.picture("installing")
+    await frontend.picture("installing", frontend.more)
     await expect(more.get_by_text("Up-to-date")).to_be_visible(timeout=UPGRADE_TIMEOUT)
     await expect(more.get_by_text(OLD_VERSION)).to_have_count(0)
     await frontend.picture("done")
@@ -132,7 +136,7 @@ async def see_its_device(frontend: Frontend) -> None:
     entities = frontend.page.locator("ha-device-entities-card")
     await expect(entities.get_by_text("Upgrade stage", exact=True)).to_be_visible()
     await expect(frontend.page.get_by_text(f"Firmware: {NEW_VERSION}")).to_be_visible()
-    await frontend.picture("device")
+    await frontend.picture("device", frontend.content)
 
 
 async def see_it_fail(frontend: Frontend) -> None:
@@ -141,7 +145,7 @@ async def see_it_fail(frontend: Frontend) -> None:
     await frontend.press("Update", frontend.more)
     await expect(frontend.more.get_by_text(f"The EMS could not unpack {NEW_VERSION} for Barn EMU 2.")).to_be_visible()
     await expect(frontend.more.get_by_text("Update available")).to_be_visible()
-    await frontend.picture("failed")
+    await frontend.picture("failed", frontend.more)
 
 
 async def see_it_fail_in_chinese(frontend: Frontend) -> None:
@@ -150,7 +154,7 @@ async def see_it_fail_in_chinese(frontend: Frontend) -> None:
     await frontend.press("更新", frontend.more)
     told = CHINESE["exceptions"]["upgrade_unpack_failed"]["message"].format(**NAMED)
     await expect(frontend.more.get_by_text(told)).to_be_visible()
-    await frontend.picture("chinese-failed")
+    await frontend.picture("zh-Hans/failed", frontend.more)
 
 
 async def read_why_in_chinese(frontend: Frontend) -> None:
@@ -171,7 +175,7 @@ async def read_why_in_chinese(frontend: Frontend) -> None:
     await expect(frontend.flow.get_by_text(step["title"].format(**NAMED), exact=True)).to_be_visible()
     await expect(frontend.flow.get_by_text(step["description"].format(**NAMED), exact=True)).to_be_visible()
     await expect(frontend.flow.get_by_role("button", name=step["submit"], exact=True)).to_be_visible()
-    await frontend.picture("chinese-repair")
+    await frontend.picture("zh-Hans/repair", frontend.flow)
 
 
 async def read_the_forms_in_chinese(frontend: Frontend) -> None:
@@ -182,11 +186,11 @@ async def read_the_forms_in_chinese(frontend: Frontend) -> None:
     menu = firmware["step"]["user"]
     await expect(frontend.flow.get_by_text(menu["title"], exact=True).first).to_be_visible()
     await expect(frontend.flow.get_by_text(menu["menu_option_descriptions"]["link"], exact=True)).to_be_visible()
-    await frontend.picture("chinese")
+    await frontend.picture("zh-Hans/add-firmware", frontend.flow)
     await frontend.choose(menu["menu_options"]["upload"])
     upload = firmware["step"]["upload"]
     await expect(frontend.flow.get_by_text(upload["data_description"]["release_notes"], exact=True)).to_be_visible()
-    await frontend.picture("chinese-form")
+    await frontend.picture("zh-Hans/upload", frontend.flow)
 
 
 async def try_again(frontend: Frontend) -> None:
@@ -197,7 +201,7 @@ async def try_again(frontend: Frontend) -> None:
     await frontend.picture("repairs")
     await issue.click()
     await expect(frontend.flow.get_by_text("Check that the file is the package of the vendor")).to_be_visible()
-    await frontend.picture("repair")
+    await frontend.picture("repair", frontend.flow)
     await frontend.press("Try again", frontend.flow)
     await frontend.finish()
     await expect(issue).to_have_count(0)
@@ -210,7 +214,7 @@ async def add_what_is_discovered(site: Site, frontend: Frontend) -> None:
     await site.ask(NEW)
     card = frontend.page.locator("ha-config-flow-card").filter(has_text=NEW)
     await expect(card).to_be_visible()
-    await frontend.picture("discovered")
+    await frontend.picture("discovered", card)
     await frontend.press("Add", card)
     await expect(frontend.flow.get_by_text(f"The EMS with the device UID {NEW}")).to_be_visible()
     await frontend.picture("discovery")

@@ -25,6 +25,11 @@ class Frontend:
         return self.page.locator("dialog-data-entry-flow")
 
     @property
+    def content(self) -> Locator:
+        """What a page shows below its bar."""
+        return self.page.locator("hass-subpage .container").first
+
+    @property
     def more(self) -> Locator:
         """The dialog about one entity."""
         return self.page.locator("ha-more-info-dialog")
@@ -66,8 +71,16 @@ class Frontend:
         # Its host stays in the page.
         await expect(self.flow.locator("ha-dialog, ha-adaptive-dialog")).to_have_count(0)
 
-    async def picture(self, name: str) -> None:
-        """Take a picture where pictures are wanted."""
-        if self.pictures is not None:
-            await self.page.wait_for_timeout(ANIMATION)
-            await self.page.screenshot(path=self.pictures / f"{name}.png")
+    async def picture(self, name: str, of: Locator | None = None) -> None:
+        """Take a picture, of the whole page or of a part of it, where pictures are wanted."""
+        if self.pictures is None:
+            return
+        await self.page.mouse.move(0, 0)  # what it points at looks different
+        await self.page.wait_for_timeout(ANIMATION)
+        path = self.pictures / f"{name}.png"
+        if of is None:
+            await self.page.screenshot(path=path)
+            return
+        # A dialog's frame is as large as the page; what is seen of it is in the browser's own element.
+        dialog = of.locator("wa-dialog dialog")
+        await (dialog if await dialog.count() else of).screenshot(path=path)

@@ -26,7 +26,7 @@ What this means for each thing that can go wrong is on this page. Written by `sc
 ## Outcomes
 
 *Last upgrade* of each EMU shows the outcome, with the reason as an attribute. So do the event, the history, and for an
-upgrade that went wrong an entry under *Settings → Repairs*, with cause and remedy.
+upgrade that went wrong an issue under *Settings > System > Repairs*, with cause and remedy.
 """
 
 OUTCOMES: Mapping[Outcome, str] = {
@@ -60,10 +60,10 @@ otherwise.
 - *The broker restarts*: for a minute there is no connection, and all that is sent meanwhile is lost.
 - *The EMS restarts*: for a minute and a half it hears and says nothing, then it goes on.
 
-The EMS tells success with a flag, as revisions A and B do; with bits the outcomes are the same but where a row says so.
-Time without Home Assistant or without the broker does not count against an upgrade. Over a connection of its own, the
-integration has the broker keep for two hours what is sent while it is away: an order that failed meanwhile is `failed`
-for its own reason then, in place of `no_answer`.
+The EMS tells success with a flag, as revisions A and B do; with bits the outcomes are the same except where a row says
+so. Time without Home Assistant or without the broker does not count against an upgrade. Over a connection of its own,
+the integration has the broker keep for two hours what is sent while it is away: an order that failed meanwhile is
+`failed` for its own reason then, in place of `no_answer`.
 
 {tests} of the {cells} cells are tests; the others cannot happen, and the remark says why.
 """
