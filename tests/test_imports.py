@@ -46,7 +46,7 @@ LAYERS: tuple[frozenset[str], ...] = (
         }
     ),
     frozenset({"coordinator"}),
-    frozenset({"upgrade_queue", "filing", "broker_form"}),
+    frozenset({"broker_form", "filing", "ordering", "upgrade_queue"}),
     frozenset({"upgrades", "connection_flow"}),
     frozenset({"runtime", "emu"}),
     frozenset({"entity", "services", "subentry_flow", "issues", "firmware_issues"}),

@@ -12,6 +12,8 @@ from .storage import EntryStorage
 
 SAVE_PROGRESS: Final = 10.0
 """Seconds between writes of an upgrade of which nothing has changed but progress."""
+SAVE_AGAIN: Final = 30.0
+"""Seconds after a write that failed until the next: disks do not get empty by themselves."""
 
 
 class ActiveUpgrades:
@@ -30,6 +32,8 @@ class ActiveUpgrades:
         """The EMUs whose order is out, by EMS."""
         self._ended: dict[str, Upgrade] = {}
         self._saved_at = 0.0
+        self.written = True
+        """Whether the last write is on the disk: where none can be, no order may go out."""
 
     def __iter__(self) -> Iterator[Upgrade]:
         """Yield them as they are now; what becomes of them meanwhile does not matter."""
@@ -123,6 +127,14 @@ class ActiveUpgrades:
         self._saved_at = dt_util.utcnow().timestamp()
         self._hass.async_create_task(self.async_save(), "emu_ota save")
 
-    async def async_save(self) -> None:
-        """Write them; when this returns they survive."""
-        await self._storage.async_save_active((*self._ended.values(), *self._upgrades.values()), self.held)
+    @callback
+    def save_again(self) -> None:
+        """Have them written where the last write failed, some time after that."""
+        if not self.written and dt_util.utcnow().timestamp() - self._saved_at >= SAVE_AGAIN:
+            self.save()
+
+    async def async_save(self) -> bool:
+        """Write them; return whether they are on the disk, and survive."""
+        upgrades = (*self._ended.values(), *self._upgrades.values())
+        self.written = await self._storage.async_save_active(upgrades, self.held)
+        return self.written

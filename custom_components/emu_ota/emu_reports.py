@@ -100,8 +100,9 @@ class EmuReports:
         """Take the reports of a whole list."""
         if result.reports is self._settled and not retained:
             # The same once more: news only to an upgrade that waits for the EMU to say what it says.
-            attended = [self._told[device_id] for device_id in self.attended if device_id in self._told]
-            yield from self.take(attended, retained=False)
+            attended = self.attended
+            again = [report for report in result.reports if report.device_id in attended] if attended else []
+            yield from self.take(again, retained=False)
         else:
             if not retained and not result.malformed:
                 self.listed = {report.device_id for report in result.reports}

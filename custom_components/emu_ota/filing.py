@@ -37,17 +37,18 @@ class Filing:
 
     @callback
     def _due(self) -> None:
-        self._ticking.every(None)
-        self._hass.async_create_task(self.async_file(), "emu_ota save")
+        self._hass.async_create_task(self._async_file_due(), "emu_ota save")
+
+    async def _async_file_due(self) -> None:
+        await self.async_file()
+        if not self._active.ended:  # else a disk was full, or more has ended
+            self._ticking.every(None)
 
     async def async_file(self) -> None:
-        """Write all of it into the history now."""
+        """Write all of it into the history now. Where that fails, or Home Assistant puts it off, it stays here too."""
         # In this order, so that a crash in between finds an upgrade twice and never not at all.
-        if not (ended := self._active.ended):
-            return
-        await self._history.async_save()
-        if self._hass.is_stopping:
-            # It is written only at the very end, and which file comes first is not ours to say.
+        ended = self._active.ended
+        if not ended or not await self._history.async_save():
             return
         for upgrade in ended:
             self._active.forget(upgrade)

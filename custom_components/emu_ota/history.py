@@ -25,9 +25,9 @@ class History:
         for upgrade in await self._storage.async_load_history():
             self.add(upgrade)
 
-    async def async_save(self) -> None:
-        """Write it."""
-        await self._storage.async_save_history(self._ended)
+    async def async_save(self) -> bool:
+        """Write it; return whether it is on the disk."""
+        return await self._storage.async_save_history(self._ended)
 
     def get(self, upgrade_id: str) -> Upgrade | None:
         """Return the upgrade of an id."""

@@ -81,12 +81,16 @@ class Runtime:
         await self.releases.async_load()
         for subentry in self._entry.get_subentries_of_type(SUBENTRY_EMS):
             await self._async_add_ems(subentry)
-        self.upgrades.abandon_removed()
         self._entry.async_on_unload(self.transport.watch_connection(self.upgrades.connection_changed))
 
     @callback
     def start(self) -> None:
-        """Ask the index, clear away packages that nobody uses any more, and bring back those that are gone."""
+        """Begin to act: up to here nothing was set going that a setup which fails would leave behind.
+
+        Upgrades of EMSs that are gone end, the index is asked, packages that nobody uses any more are cleared away, and
+        those that are missing brought back.
+        """
+        self.upgrades.abandon_removed()
         self.releases.index.start()
         self._entry.async_create_background_task(self._hass, self.releases.async_sweep(), "emu_ota sweep")
         self._entry.async_create_background_task(self._hass, self.releases.async_keep_packages(), "emu_ota packages")

@@ -87,9 +87,9 @@ class EntryStorage:
 
         return await self._active.async_read(read) or StoredActive()
 
-    async def async_save_active(self, upgrades: Iterable[Upgrade], held: Iterable[str]) -> None:
-        """Write what is under way; when this returns it survives."""
-        await self._active.async_save({**_upgrades_record(upgrades), "held": sorted(held)})
+    async def async_save_active(self, upgrades: Iterable[Upgrade], held: Iterable[str]) -> bool:
+        """Write what is under way; return whether it is on the disk, and survives."""
+        return await self._active.async_write({**_upgrades_record(upgrades), "held": sorted(held)})
 
     async def async_load_history(self) -> list[Upgrade]:
         """Return the upgrades that have ended, oldest first."""
@@ -99,9 +99,9 @@ class EntryStorage:
 
         return await self._history.async_read(read) or []
 
-    async def async_save_history(self, upgrades: Iterable[Upgrade]) -> None:
-        """Write the history."""
-        await self._history.async_save(_upgrades_record(upgrades))
+    async def async_save_history(self, upgrades: Iterable[Upgrade]) -> bool:
+        """Write the history; return whether it is on the disk."""
+        return await self._history.async_write(_upgrades_record(upgrades))
 
     async def async_remove(self) -> None:
         """Leave nothing behind."""

@@ -33,6 +33,10 @@ class StoredFile[Data: Mapping[str, object]](Store[Data]):
     def __init__(self, hass: HomeAssistant, key: str, *, precious: bool = False) -> None:
         """Name it; nothing is read yet. A `precious` one is its owner's only, and written through to the disk."""
         super().__init__(hass, STORAGE_VERSION, key, private=precious, atomic_writes=precious)
+        self._asked = 0
+        """How often it was to be written."""
+        self._written = 0
+        """Up to which of these times that is on the disk."""
 
     async def async_read[Value](self, read: Callable[[Data], Value]) -> Value | None:
         """Return what `read` makes of the file, or None where it holds nothing, or nothing that can be read."""
@@ -44,6 +48,16 @@ class StoredFile[Data: Mapping[str, object]](Store[Data]):
             LOGGER.warning("The stored %s cannot be read; what was in it is lost (%s)", self.key, type(err).__name__)
             await self.hass.async_add_executor_job(self._put_aside)
             return None
+
+    async def async_write(self, data: Data) -> bool:
+        """Write the file; return whether it is on the disk: where that fails, Home Assistant logs it and goes on.
+
+        While Home Assistant stops it is not yet.
+        """
+        self._asked += 1
+        asked = self._asked
+        await self.async_save(data)
+        return self._written >= asked
 
     async def async_remove_with_copies(self) -> None:
         """Remove it, and what was put aside of it."""
@@ -59,6 +73,12 @@ class StoredFile[Data: Mapping[str, object]](Store[Data]):
         if old_major_version != STORAGE_VERSION:
             raise UnknownVersion(f"version {old_major_version}.{old_minor_version}")
         return old_data
+
+    @override
+    async def _async_write_data(self, data: dict[str, object]) -> None:
+        asked = self._asked
+        await super()._async_write_data(data)
+        self._written = asked
 
     def _put_aside(self) -> None:
         with suppress(OSError):  # where it cannot even be renamed, it is lost

@@ -61,7 +61,11 @@ class UpgradeQueue:
         """
         upgrades = self._active.of(coordinator.uid)
         running_here = any(upgrade.running for upgrade in upgrades)
-        free = not running_here and self._active.count_running() < self.limits.max_parallel
+        free = (
+            not running_here
+            and self._active.count_running() < self.limits.max_parallel
+            and self._active.written  # else its order could not be, and would have to stay here
+        )
         for upgrade in upgrades:
             if upgrade.phase is Phase.QUEUED:
                 yield upgrade, self._move(coordinator, upgrade, can_serve) if free else Happened.WAITING

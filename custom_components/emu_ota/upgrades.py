@@ -13,16 +13,13 @@ from .const import LOGGER
 from .coordinator import EmsCoordinator
 from .ems_events import AskEnded, EmsEvent, EmuReported, ForeignOrder, OrderAnswered
 from .filing import Filing
-from .firmware.hosting import new_token
 from .firmware.offers import Offers
 from .history import History
-from .protocol.commands import Command
-from .protocol.fetched import Fetched
-from .protocol.upgrade import Answered, Begin, Event, Fetching, Happened, Order, Phase, Reported, Step, Upgrade
+from .ordering import Ordering
+from .protocol.upgrade import Answered, Event, Happened, Order, Phase, Reported, Step, Upgrade
 from .protocol.upgrade_machine import Effect, advance
 from .storage import EntryStorage
 from .ticking import Ticking
-from .transport import NotSent, TransportError
 from .upgrade_queue import Limits, UpgradeQueue
 from .waiting import Waiting
 
@@ -51,10 +48,10 @@ class Upgrades:
         self._systems = systems
         self.active = ActiveUpgrades(hass, storage)
         """What has no outcome yet."""
-        self._orders: dict[str, Command] = {}
         self._waiting = Waiting(hass)
         self._queue = UpgradeQueue(self.active, limits)
         self._ticking = Ticking(hass, self._tick)
+        self._ordering = Ordering(hass, self.active, offers, systems, self._advance)
         self._filing = Filing(hass, self.active, self.history)
         self._stopped = False
 
@@ -70,16 +67,13 @@ class Upgrades:
         for upgrade in ended:
             await self._offers.async_done(upgrade.order)
         for upgrade in self.active:
-            self._offer(upgrade)
+            self._ordering.offer(upgrade)
 
     async def async_stop(self) -> None:
         """Stop watching, and write where each upgrade stands. Those who wait get UpgradeInterrupted."""
         self._stopped = True
         self._ticking.stop()
-        for upgrade_id in tuple(self._orders):
-            # It waits for a write, and stays here: it goes out after the next start.
-            if (upgrade := self.active.get(upgrade_id)) is not None:
-                self._not_sent(upgrade)
+        self._ordering.stop()
         self._advance_all(Happened.SUSPENDED)
         self._waiting.interrupt()
         await self._filing.async_stop()
@@ -198,9 +192,10 @@ class Upgrades:
         changed = before is not None and before.version is not None and told.version not in {None, before.version}
         if before is not None and changed and not amended:
             self.announcements.tell_external_change(uid, told.device_id, before.version, told.version)
-        elif before is not None and told.active and not (last is not None and last.may_go_on):
-            now = dt_util.utcnow().timestamp()
-            self.announcements.note_foreign_work(uid, told.device_id, before.version, now, begins=not before.active)
+        elif before is not None and (told.active or before.active) and not (last is not None and last.may_go_on):
+            # That it ends is a sign of it, too: while it stands still, nothing of it is heard.
+            now, begins = dt_util.utcnow().timestamp(), not before.active
+            self.announcements.note_foreign_work(uid, told.device_id, before.version, now, begins=begins)
 
     def _handle_foreign_order(self, coordinator: EmsCoordinator, device_id: int, mid: str | None) -> None:
         if mid is not None and any(upgrade.mid == mid for upgrade in self.active.of(coordinator.uid)):
@@ -253,8 +248,7 @@ class Upgrades:
 
     def _end(self, upgrade: Upgrade) -> None:
         self.active.end(upgrade)
-        self._orders.pop(upgrade.id, None)
-        self._withdraw(upgrade)
+        self._ordering.end(upgrade)
         self.history.add(upgrade)
         if upgrade.by_deadline:
             # The EMS may still be at work on it.
@@ -268,7 +262,7 @@ class Upgrades:
         for effect in effects:
             match effect:
                 case Effect.SEND_ORDER:
-                    self._hass.async_create_task(self._async_order(upgrade), f"emu_ota order {upgrade.id}")
+                    self._ordering.send(upgrade)
                 case Effect.ASK_VERSIONS:
                     self._systems[upgrade.uid].refresh()
                 case Effect.TELL_QUEUED:
@@ -279,27 +273,6 @@ class Upgrades:
                     self.announcements.tell_step(upgrade, str(upgrade.outcome))
                 case Effect.TELL_AMENDED:
                     self.announcements.tell_step(upgrade, "amended")
-
-    async def _async_order(self, upgrade: Upgrade) -> None:
-        """Write an upgrade, then send its order. The order goes out at most once, whatever happens in between."""
-        coordinator, command = self._systems[upgrade.uid], self._orders[upgrade.id]
-        await self.active.async_save()
-        current = self.active.get(upgrade.id)
-        if self._stopped or current is None or current.mid != command.mid:
-            return
-        del self._orders[upgrade.id]
-        try:
-            await coordinator.async_send_order(command)
-        except NotSent:
-            if (current := self.active.get(upgrade.id)) is not None and current.mid == command.mid:
-                self._not_sent(current)
-        except TransportError as err:
-            # It may have gone out: from here on only what the EMS reports decides.
-            LOGGER.debug("Order for EMU %s of %s: %s", upgrade.device_id, upgrade.uid, err)
-
-    def _not_sent(self, upgrade: Upgrade) -> None:
-        self._withdraw(upgrade)
-        self._advance(upgrade, Happened.NOT_SENT)
 
     # The queue
 
@@ -315,49 +288,20 @@ class Upgrades:
         self._ticking.every(TICK_RUNNING if self.active.count_running() else TICK_QUEUED if self.active else None)
 
     def _pump_ems(self, coordinator: EmsCoordinator) -> None:
-        for upgrade, move in self._queue.moves(coordinator, can_serve=lambda: self._offers.base.url is not None):
+        for upgrade, move in self._queue.moves(coordinator, can_serve=lambda: self._ordering.can_serve):
             if move is not None:
                 self._advance(upgrade, move)
             elif coordinator.is_fresh():
-                self._begin(coordinator, upgrade)
+                self._ordering.begin(coordinator, upgrade)
                 return
             else:
                 # The report that the upgrade is measured against must not be an old one.
                 coordinator.refresh()
                 return
 
-    def _begin(self, coordinator: EmsCoordinator, upgrade: Upgrade) -> None:
-        order, token = upgrade.order, None
-        link = order.download_url
-        if order.package is not None:
-            token = new_token()
-            link = self._offers.link(order, token)
-        command = coordinator.prepare_order(upgrade.device_id, link or "", order.md5)
-        self._orders[upgrade.id] = command
-        self._offer(self._advance(upgrade, Begin(coordinator.emus[upgrade.device_id], command.mid, link, token)))
-
-    def _offer(self, upgrade: Upgrade) -> None:
-        """Let the EMS fetch the package, where it is ours to serve."""
-        if upgrade.token is not None:
-            self._offers.open(
-                upgrade.order, upgrade.token, upgrade.fetched, lambda fetched: self._fetched(upgrade, fetched)
-            )
-
-    def _withdraw(self, upgrade: Upgrade) -> None:
-        if upgrade.token is not None:
-            self._offers.close(upgrade.token)
-
-    @callback
-    def _fetched(self, upgrade: Upgrade, fetched: Fetched) -> None:
-        before = self.active.get(upgrade.id)
-        if before is None or self._stopped:  # after a stop, the next setup takes the offer over
-            return
-        self._advance(before, Fetching(fetched))
-        if before.fetched is None or before.fetched.running != fetched.running:
-            self.active.save()
-
     @callback
     def _tick(self) -> None:
+        self.active.save_again()
         for upgrade in self.active:
             after = self._advance(upgrade, Happened.TICK) if upgrade.running else upgrade
             if after.phase in {Phase.ORDERED, Phase.UPGRADING} and after.uid in self._systems:

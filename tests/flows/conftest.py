@@ -18,6 +18,7 @@ from simulator.memory import MemoryBroker, MemoryTransport
 from tests.mosquitto import Mosquitto
 
 from .files import FileServer, serve_files
+from .reconfigure_flow import USERS
 from .site import PREFIX, UID, SimulatedSite, site_in_memory
 from .texts import assert_texts
 from .uploads import Uploads
@@ -81,6 +82,22 @@ def broker() -> Generator[Mosquitto]:
     """Run a real broker that anybody may use."""
     with Mosquitto() as mosquitto:
         yield mosquitto
+
+
+@pytest.fixture
+def strict() -> Generator[Mosquitto]:
+    """Run a second broker, which wants an account."""
+    with Mosquitto(users=USERS) as mosquitto:
+        yield mosquitto
+
+
+@pytest.fixture
+async def everything_is_unloaded(hass: HomeAssistant, broker: Mosquitto) -> AsyncGenerator[None]:
+    """Let go of the brokers before they end."""
+    yield
+    for domain in (DOMAIN, "mqtt"):
+        for entry in hass.config_entries.async_loaded_entries(domain):
+            await hass.config_entries.async_unload(entry.entry_id)
 
 
 @pytest.fixture

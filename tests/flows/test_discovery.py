@@ -23,12 +23,6 @@ OVER_MQTT: dict[str, object] = {"connection": "home_assistant"}
 
 
 @pytest.fixture
-def hass_config() -> dict[str, object]:
-    """Home Assistant's YAML, which its MQTT reads: empty."""
-    return {}
-
-
-@pytest.fixture
 def expected_lingering_timers() -> bool:
     """Pass over the timers that Home Assistant's MQTT leaves behind when its entry is unloaded."""
     return True

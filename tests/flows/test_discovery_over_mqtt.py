@@ -36,12 +36,6 @@ WITNESS = "witness"
 
 
 @pytest.fixture
-def hass_config() -> dict[str, object]:
-    """Home Assistant's YAML, which its MQTT reads: empty."""
-    return {}
-
-
-@pytest.fixture
 def expected_lingering_timers() -> bool:
     """Pass over the timers that Home Assistant's MQTT leaves behind when its entry is unloaded."""
     return True

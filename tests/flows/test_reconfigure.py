@@ -1,14 +1,11 @@
 """The connection of an entry is changed: it has to work, and devices and history stay."""
 
-from collections.abc import AsyncGenerator, Generator
-
 from homeassistant.config_entries import ConfigEntryState, ConfigFlowResult
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import config_validation as cv, device_registry as dr, entity_registry as er
 import probatio
 import pytest
 
-from custom_components.emu_ota.const import DOMAIN
 from custom_components.emu_ota.protocol.topics import EmsAddress
 from custom_components.emu_ota.transport.broker import BrokerTransport
 from tests.doors import Door
@@ -31,33 +28,13 @@ from .reconfigure_flow import (
 )
 from .site import OTHER_UID, PREFIX, UID, SimulatedSite, running_site, site_on
 
-
-@pytest.fixture
-def hass_config() -> dict[str, object]:
-    """Home Assistant's YAML, which its MQTT reads: empty."""
-    return {}
+pytestmark = pytest.mark.usefixtures("everything_is_unloaded")
 
 
 @pytest.fixture
 def expected_lingering_timers() -> bool:
     """Pass over the timers that Home Assistant's MQTT leaves behind when its entry is unloaded."""
     return True
-
-
-@pytest.fixture(autouse=True)
-async def _everything_is_unloaded(hass: HomeAssistant, broker: Mosquitto) -> AsyncGenerator[None]:
-    """Let go of the brokers before they end."""
-    yield
-    for domain in (DOMAIN, "mqtt"):
-        for entry in hass.config_entries.async_loaded_entries(domain):
-            await hass.config_entries.async_unload(entry.entry_id)
-
-
-@pytest.fixture
-def strict() -> Generator[Mosquitto]:
-    """Run a second broker, which wants an account."""
-    with Mosquitto(users=USERS) as mosquitto:
-        yield mosquitto
 
 
 # What is shown

@@ -1,12 +1,9 @@
 """What keeps the connection of an entry from being changed is told, and nothing is saved."""
 
-from collections.abc import AsyncGenerator, Generator
-
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 import pytest
 
-from custom_components.emu_ota.const import DOMAIN
 from custom_components.emu_ota.protocol.topics import EmsAddress
 from custom_components.emu_ota.transport.broker import BrokerTransport
 from tests.mosquitto import Mosquitto, free_port
@@ -27,33 +24,13 @@ from .reconfigure_flow import (
 )
 from .site import OTHER_UID, PREFIX, UID, running_site, site_on
 
-
-@pytest.fixture
-def hass_config() -> dict[str, object]:
-    """Home Assistant's YAML, which its MQTT reads: empty."""
-    return {}
+pytestmark = pytest.mark.usefixtures("everything_is_unloaded")
 
 
 @pytest.fixture
 def expected_lingering_timers() -> bool:
     """Pass over the timers that Home Assistant's MQTT leaves behind when its entry is unloaded."""
     return True
-
-
-@pytest.fixture(autouse=True)
-async def _everything_is_unloaded(hass: HomeAssistant, broker: Mosquitto) -> AsyncGenerator[None]:
-    """Let go of the brokers before they end."""
-    yield
-    for domain in (DOMAIN, "mqtt"):
-        for entry in hass.config_entries.async_loaded_entries(domain):
-            await hass.config_entries.async_unload(entry.entry_id)
-
-
-@pytest.fixture
-def strict() -> Generator[Mosquitto]:
-    """Run a second broker, which wants an account."""
-    with Mosquitto(users=USERS) as mosquitto:
-        yield mosquitto
 
 
 async def test_what_is_wrong_with_the_connection_is_told_until_it_works(hass: HomeAssistant, strict: Mosquitto) -> None:

@@ -19,7 +19,7 @@ from simulator.faults import Fault
 
 from .by_hand import HandEms, report
 from .conftest import MakeWorld
-from .hosted import Hosted, upload_subentry
+from .hosted import Hosted, really, upload_subentry
 from .looks import device, fall_silent
 from .world import NEW, OLD, OTHER_UID, UID, URL, World, ems_subentry, firmware_subentry, simulated_ems
 
@@ -97,8 +97,10 @@ async def test_no_secret_comes_out(
     await world.ended(world.call("emu_ota", "upgrade", {"download_url": SECRET_URL, "md5": "0" * 32}, 3))
     await world.install()
     await world.install(2, uid=OTHER_UID)
+    active = world.entry.runtime_data.upgrades.active
+    await really(lambda: len(tuple(active)) == 2)  # the packages are looked for on the disk before
     await world.pass_time(2)
-    tokens = [upgrade.token for upgrade in world.entry.runtime_data.upgrades.active if upgrade.token]
+    tokens = [upgrade.token for upgrade in active if upgrade.token]
     assert tokens
     found = [await diagnostics(world)]
     found += [await diagnostics(world, device(world, device_id)) for device_id in (None, 2, 3)]

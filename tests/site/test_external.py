@@ -212,3 +212,15 @@ async def test_an_order_of_ours_that_is_heard_after_a_reload_is_not_somebody_els
     world.broker.publish(f"{world.ems.address.prefix}/{UID}/ota/emu_upgrade/command", world.orders()[0])
     await world.settle()
     assert "external_change" not in world.events()
+
+
+async def test_work_of_somebody_else_that_stands_still_for_long_is_told_once_for_all_components(hand: HandEms) -> None:
+    world = hand.world
+    await hand.versions(report())
+    for _ in range(40):
+        await hand.versions(report(stage=3, content=100))
+        await world.tick(30)
+    await hand.versions(report(stage=5))
+    await world.tick(5)
+    await hand.versions(report(device=21, stage=1, content=0))
+    assert world.events() == ["external_change"]

@@ -11,6 +11,7 @@ from simulator.faults import Fault
 from simulator.package import build_package, md5_of
 from simulator.wire import Revision
 
+from .by_hand import HandEms, report
 from .conftest import MakeWorld
 from .world import NEW, OLD, UID, URL, World, ems_subentry, firmware_subentry, simulated_ems
 
@@ -193,3 +194,18 @@ async def test_a_third_version_is_named_where_the_outcome_is_told(world: World) 
     assert "emu-v3.3.3" in str(error)
     assert world.told()[-1]["to_version"] == "emu-v3.3.3"
     assert world.state("sensor", "last_upgrade").attributes["to_version"] == "emu-v3.3.3"
+
+
+async def test_an_emu_that_the_list_no_longer_names_has_not_said_the_same_once_more(hand: HandEms) -> None:
+    world = hand.world
+    await hand.versions(report(), report(3), reply=hand.last_mid())
+    await world.install()
+    await hand.progress(report(stage=3, content=10))
+    for _ in range(2):
+        await hand.progress(report(version=NEW))
+    for _ in range(30):
+        await world.tick(10)
+        await hand.versions(report(3), reply=hand.last_mid())
+    assert world.stage() == "restarting"
+    await hand.versions(report(version=NEW), report(3))
+    assert world.last_upgrade() == ("succeeded", None)

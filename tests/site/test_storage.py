@@ -10,7 +10,8 @@ import pytest
 
 from simulator.faults import Fault
 
-from .world import NEW, World
+from .conftest import MakeWorld
+from .world import NEW, OTHER_UID, World, simulated_ems
 
 type Storage = dict[str, dict[str, object]]
 
@@ -273,3 +274,26 @@ async def test_what_a_crash_left_unfiled_is_filed_by_a_start_that_finds_no_broke
     await filed(world)
     stored = cast("dict[str, list[dict[str, object]]]", hass_storage[key(world, "history")]["data"])["upgrades"]
     assert [each["reason"] for each in stored] == ["download_failed", None]
+
+
+async def test_a_start_that_finds_no_broker_ends_no_upgrade_of_an_ems_that_is_gone(
+    make_world: MakeWorld, hass_storage: Storage
+) -> None:
+    """The start that comes up does: what the first one did later would be written over what is under way by then."""
+    world = await make_world([simulated_ems(), simulated_ems(OTHER_UID)])
+    await world.install(2, uid=OTHER_UID)
+    assert await world.hass.config_entries.async_unload(world.entry.entry_id)
+    await world.remove(OTHER_UID)
+    world.broker.connected = False
+    assert not await world.hass.config_entries.async_setup(world.entry.entry_id)
+    world.broker.connected = True
+    await world.until(lambda: world.entry.state is ConfigEntryState.LOADED, 60)
+    await world.pass_time(3)
+    (ended,) = await world.history()
+    assert (ended["outcome"], ended["reason"]) == ("cancelled", "ems_removed")
+    install = await world.install(3)
+    for _ in range(60):
+        await world.tick(1)
+        under_way = cast("dict[str, list[dict[str, object]]]", hass_storage[key(world, "upgrades")]["data"])["upgrades"]
+        assert 3 in [each["device_id"] for each in under_way]
+    assert await world.ended(install) is None

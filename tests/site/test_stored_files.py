@@ -12,6 +12,7 @@ import pytest
 from simulator.faults import Fault
 from simulator.memory import MemoryBroker
 
+from .looks import told
 from .on_disk import WorldOnDisk
 from .world import NEW, OLD, UID, World, async_make_world, simulated_ems
 
@@ -78,6 +79,7 @@ def as_envelope(change: Callable[[Content], object]) -> Callable[[bytes], bytes]
 
 
 NOT_JSON: Final = ("Could not parse JSON content", "Unrecoverable error decoding storage")
+NOT_WRITTEN: Final = ("Saving file failed", "Error writing config")
 NOT_OURS: Final = ("cannot be read; what was in it is lost",)
 
 BROKEN = [
@@ -212,3 +214,40 @@ async def test_an_entry_that_is_removed_leaves_no_file(world: World, expected_lo
 async def test_files_that_may_hold_secrets_are_for_their_owner_only(world: World, kind: str) -> None:
     await busy_and_stopped(world)
     assert file(world, kind).stat().st_mode & 0o777 == 0o600
+
+
+async def test_no_order_goes_out_that_cannot_be_written_before(
+    world: World, expected_logs: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    expected_logs.extend((*NOT_WRITTEN, "no order goes out"))
+    file(world, "upgrades").unlink(missing_ok=True)
+    file(world, "upgrades").mkdir()  # as a disk that is full does, this refuses the file
+    await world.refresh()  # so that its turn comes at once, and not only when it is known that nothing can be written
+    install = await world.install()
+    await world.pass_time(600, 5)
+    assert (world.orders(), world.stage()) == ([], "queued")
+    assert world.events() == ["queued", "started", "queued"]
+    assert len(told(caplog, "no order goes out")) == 1
+    file(world, "upgrades").rmdir()
+    assert await world.ended(install) is None
+    assert len(world.orders()) == 1
+    assert world.last_upgrade() == ("succeeded", None)
+
+
+async def test_what_has_ended_is_kept_until_the_history_can_be_written(world: World, expected_logs: list[str]) -> None:
+    expected_logs.extend(NOT_WRITTEN)
+    file(world, "history").mkdir()
+    world.ems.faults.on(Fault.DOWNLOAD_FAILED, times=1)
+    await world.ended(await world.install())
+    await world.pass_time(100, 5)
+    crash = {kind: file(world, kind).read_bytes() for kind in ("known", "upgrades")}
+    file(world, "history").rmdir()
+    await world.pass_time(100, 5)
+    assert b"download_failed" in file(world, "history").read_bytes()
+    assert b"download_failed" not in file(world, "upgrades").read_bytes()
+    assert await world.hass.config_entries.async_unload(world.entry.entry_id)
+    file(world, "history").unlink()
+    for kind, content in crash.items():
+        file(world, kind).write_bytes(content)
+    await back(world)
+    assert [each["reason"] for each in await world.history()] == ["download_failed"]

@@ -1,7 +1,6 @@
 """A hostile broker: nothing raises, nothing floods the log, and what is not well-formed changes nothing."""
 
 import asyncio
-from collections.abc import AsyncGenerator
 import json
 import logging
 import os
@@ -12,11 +11,9 @@ from homeassistant.core import Event, EventStateChangedData, HomeAssistant, Stat
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.emu_ota import connection
-from custom_components.emu_ota.const import DOMAIN
 from custom_components.emu_ota.protocol.topics import Direction, EmsAddress, Exchange
 from custom_components.emu_ota.transport.broker import BrokerSettings, BrokerTransport
-from simulator.memory import MemoryBroker, MemoryTransport
+from simulator.memory import MemoryBroker
 from tests.end_to_end.test_main_job import OLD, SCHEMES, UID, configure, live_site
 from tests.mosquitto import Mosquitto
 from tests.site.on_disk import WorldOnDisk
@@ -32,23 +29,9 @@ MESSAGES = "EMU_OTA_HOSTILE_MESSAGES"
 
 
 @pytest.fixture
-def hass_config_dir(hass_tmp_config_dir: str) -> str:
-    """Give every test a configuration folder of its own."""
-    return hass_tmp_config_dir
-
-
-@pytest.fixture
 def hass_storage() -> dict[str, object]:
     """Leave Home Assistant's storage as it is: what this stands for otherwise keeps all that was ever written."""
     return {}
-
-
-@pytest.fixture
-def broker(monkeypatch: pytest.MonkeyPatch) -> MemoryBroker:
-    """Return a broker in memory that entries with the connection `memory` use."""
-    broker = MemoryBroker()
-    monkeypatch.setitem(connection.TRANSPORTS, "memory", lambda _hass, _data: MemoryTransport(broker))
-    return broker
 
 
 @pytest.fixture(autouse=True)
@@ -62,16 +45,6 @@ def _no_records(caplog: pytest.LogCaptureFixture) -> None:
 def expected_lingering_timers() -> bool:
     """Allow for the timer that Home Assistant's own MQTT client leaves behind."""
     return True
-
-
-@pytest.fixture
-async def mosquitto(hass: HomeAssistant, socket_enabled: None) -> AsyncGenerator[Mosquitto]:
-    """Run a broker that outlives the entries that use it."""
-    with Mosquitto() as broker:
-        yield broker
-        for domain in (DOMAIN, "mqtt"):
-            for entry in hass.config_entries.async_loaded_entries(domain):
-                await hass.config_entries.async_unload(entry.entry_id)
 
 
 async def test_a_great_many_hostile_messages(

@@ -164,7 +164,9 @@ async def test_a_killed_home_assistant_brings_every_upgrade_to_its_outcome(
             caught.update(phases)
         ids = {str(each["id"]) for each in await site.history()}
         await site.core.stop()
-        assert site.stored("upgrades") == []
+        # What ended just before the stop is in both files until the next start.
+        left = site.stored("upgrades")
+        assert [each for each in left if each["outcome"] is None or str(each["id"]) not in ids] == []
         assert {str(each["id"]) for each in site.stored("history")} == ids
         kinds = sorted(path.name.split(".", 2)[2] for path in site.files("*"))
         assert kinds == sorted(2 * ["history", "known", "upgrades"]), "nothing was put aside, nothing is left over"

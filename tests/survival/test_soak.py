@@ -17,13 +17,12 @@ from homeassistant.core import HomeAssistant
 from homeassistant.util.async_ import get_scheduled_timer_handles
 import pytest
 
-from custom_components.emu_ota import connection
 from custom_components.emu_ota.storage import HISTORY_LENGTH
 from simulator.downloads import MemoryDownloads
 from simulator.ems import EmsSettings
 from simulator.emu import SimulatedEmu
 from simulator.faults import Fault
-from simulator.memory import MemoryBroker, MemoryTransport
+from simulator.memory import MemoryBroker
 from simulator.package import build_package
 from simulator.wire import Revision
 from tests.site.on_disk import WorldOnDisk
@@ -76,23 +75,9 @@ class Sample:
 
 
 @pytest.fixture
-def hass_config_dir(hass_tmp_config_dir: str) -> str:
-    """Give every test a configuration folder of its own."""
-    return hass_tmp_config_dir
-
-
-@pytest.fixture
 def hass_storage() -> dict[str, object]:
     """Leave Home Assistant's storage as it is: what this stands for otherwise keeps all that was ever written."""
     return {}
-
-
-@pytest.fixture
-def broker(monkeypatch: pytest.MonkeyPatch) -> MemoryBroker:
-    """Return a broker in memory that entries with the connection `memory` use."""
-    broker = MemoryBroker()
-    monkeypatch.setitem(connection.TRANSPORTS, "memory", lambda _hass, _data: MemoryTransport(broker))
-    return broker
 
 
 @pytest.fixture(autouse=True)

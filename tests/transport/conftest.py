@@ -93,12 +93,6 @@ async def set_up_mqtt(hass: HomeAssistant, port: int) -> MockConfigEntry:
 
 
 @pytest.fixture
-def hass_config() -> dict[str, object]:
-    """Home Assistant's YAML, which its MQTT reads: empty."""
-    return {}
-
-
-@pytest.fixture
 def home_assistant(hass: HomeAssistant, mock_hass_config: None, monkeypatch: pytest.MonkeyPatch) -> HomeAssistant:
     """A Home Assistant whose MQTT tries to connect again sooner than every 10 s."""
     monkeypatch.setattr(mqtt_client, "RECONNECT_INTERVAL_SECONDS", 0.2)

@@ -12,6 +12,7 @@ import tempfile
 from typing import Final, override
 
 from freezegun.api import FrozenDateTimeFactory
+from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import entity_registry as er
@@ -272,6 +273,9 @@ class Story:
     async def call(self, key: EmuKey, domain: str, service: str, data: dict[str, object]) -> None:
         """Call an action on the update entity of an EMU; nobody waits for what comes of it."""
         if (entity_id := self._entity_id(key)) is None or self.life is None:
+            return
+        state = self.life.hass.states.get(entity_id)
+        if state is None or state.state == STATE_UNAVAILABLE:  # Home Assistant would do nothing, and say nothing
             return
         action = self.life.hass.services.async_call(
             domain, service, data, blocking=True, target={"entity_id": entity_id}

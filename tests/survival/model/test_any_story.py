@@ -167,6 +167,28 @@ class Survival(RuleBasedStateMachine):
             await self._crash_after(rounds)
 
     @precondition(loaded)
+    @step(uid=uids)
+    def bring_back(self, uid: str) -> None:
+        """Delete the subentry of an EMS and add it again, for it may still be at work; then upgrade all of its EMUs."""
+        if uid not in self.story.removed:
+            self.story.run(self.story.remove_ems(uid))
+        self.story.run(self.story.remove_ems(uid))
+        self.story.run(self.story.pass_time(2))
+        for key in (each for each in EMUS if each[0] == uid):
+            self.story.run(self.story.call(key, "update", "install", {}))
+
+    @precondition(loaded)
+    @step(key=emus, version=st.sampled_from([OLD, BETWEEN]), wait_before=st.sampled_from(MINUTES))
+    def wait_in_vain(self, key: EmuKey, version: str, wait_before: float) -> None:
+        """Let the order for an EMU get lost, and somebody else upgrade the EMU that is next before that is given up."""
+        other = next(each for each in EMUS if each[0] == key[0] and each != key)
+        self._lose_order(key[0], TransportError, delivered=False)
+        for each in (key, other):
+            self.story.run(self.story.call(each, "update", "install", {}))
+        self.story.run(self.story.pass_time(wait_before))
+        self.story.run(self.story.foreign_order(other, version))
+
+    @precondition(loaded)
     @step(max_parallel=st.integers(1, 2), queue_timeout=st.sampled_from([5, 15]))
     def set_options(self, max_parallel: int, queue_timeout: int) -> None:
         """Change the options while upgrades run."""
@@ -233,7 +255,9 @@ class Survival(RuleBasedStateMachine):
     @step(uid=uids, error=st.sampled_from([NotSent, TransportError]), delivered=st.booleans())
     def lose_an_order(self, *, uid: str, error: type[TransportError], delivered: bool) -> None:
         """Let the next order to an EMS fail to be sent, or not be known to have been."""
-        delivered = delivered and error is not NotSent
+        self._lose_order(uid, error, delivered=delivered and error is not NotSent)
+
+    def _lose_order(self, uid: str, error: type[TransportError], *, delivered: bool) -> None:
         self.story.wire.fail_publish(f"{PREFIX}/{uid}/ota/{ORDER}", error("as told"), delivered=delivered)
 
     # Home Assistant
