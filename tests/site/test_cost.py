@@ -79,7 +79,12 @@ async def test_a_list_that_says_nothing_new_is_no_news_to_who_runs_the_upgrades(
     reports = coordinator(hand.world).reports
     heard: list[EmsEvent] = []
     handle = reports.handle_event
-    monkeypatch.setattr(reports, "handle_event", lambda event: (heard.append(event), handle(event)))
+
+    def hear(event: EmsEvent) -> None:
+        heard.append(event)
+        handle(event)
+
+    monkeypatch.setattr(reports, "handle_event", hear)
     await hand.versions(*many())
     assert heard == [ReportsEnded()]
     await hand.versions(*many()[:-1], report(MANY, status=3))
