@@ -95,7 +95,7 @@ def main() -> None:
     """Measure, print, and write."""
     command_line = argparse.ArgumentParser(prog="scripts/bench", description="Measures a fleet of EMUs.")
     command_line.add_argument("--quick", action="store_true", help="small sizes only, one pass")
-    command_line.add_argument("--passes", type=int, default=3, help="processes per subject and size (%(default)s)")
+    command_line.add_argument("--passes", type=int, default=2, help="processes per subject and size (%(default)s)")
     command_line.add_argument("--rounds", type=int, default=5, help="in each process (%(default)s)")
     command_line.add_argument("--write", type=Path, metavar="FILE", help="put the tables into this file as well")
     options = command_line.parse_args()

@@ -33,6 +33,9 @@ WARM_UP: Final = 2
 AT_LEAST: Final = 40
 """Messages of a round that is cheap, so that the clock of the thread can tell."""
 
+BLOCKS: Final = 3
+"""Rounds of the longest block, each of which takes a second and more."""
+
 MANY: Final = 50
 FEW: Final = 10
 """Progress reports of a round; few where each costs as much as many."""
@@ -91,7 +94,7 @@ class Measurement:
         self._writes = 0
         found["changed"] = [await self._cost_of_changes() for _ in range(rounds + WARM_UP)][WARM_UP:]
         found["writes"] = [self._writes / (self._changes() * (rounds + WARM_UP))]
-        found["block"] = [await meter.longest_block(self._next_versions()) for _ in range(rounds)]
+        found["block"] = [await meter.longest_block(self._next_versions()) for _ in range(min(rounds, BLOCKS))]
         if self._figures is Figures.AT_WORK:
             await meter.per_message([self._next_versions()])
         if self._subject is Subject.BARE:
