@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 from collections.abc import Iterable
+from functools import partial
 import gc
 import json
 import logging
@@ -25,10 +26,15 @@ from .subjects import Subject, async_set_up, configuration, entities
 
 SET_UP_TIMEOUT: Final = 300.0
 LOOK: Final = 0.2
+SUBSCRIBED_AFTER: Final = 2.0
+"""Seconds until Home Assistant has subscribed to the topics of its own discovery, some eighty, in its own time."""
 WARM_UP: Final = 2
 """Rounds that do not count."""
 AT_LEAST: Final = 40
 """Messages of a round that is cheap, so that the clock of the thread can tell."""
+
+BLOCKS: Final = 3
+"""Rounds of the longest block, each of which takes a second and more."""
 
 MANY: Final = 50
 FEW: Final = 10
@@ -59,6 +65,9 @@ class Measurement:
 
     async def set_up(self) -> float:
         """Set the subject up, until all entities have states; return the CPU seconds that it took the loop's thread."""
+        await asyncio.sleep(SUBSCRIBED_AFTER)
+        await self._meter.rest()
+        gc.collect()  # a collection of what was there before would be a third of what one EMU takes
         before, started = time.thread_time(), time.monotonic()
         await asyncio.sleep(3)
         idle = (time.thread_time() - before) / (time.monotonic() - started)
@@ -82,30 +91,37 @@ class Measurement:
         few = max(1, round(AT_LEAST / shape.emus)) if dear else AT_LEAST
         same = [[each for _ in range(few) for each in self._versions()] for _ in range(rounds + WARM_UP)]
         found: Found = {"unchanged": (await meter.per_message(same, weight=few))[WARM_UP:]}
-        few = max(1, round(AT_LEAST / shape.emus))
-        all_changed, self._writes = [], 0
-        for _ in range(rounds + WARM_UP):
-            changed = [each for _ in range(few) for each in self._next_versions()]
-            all_changed += await meter.per_message([changed], weight=few)
-        found["changed"] = all_changed[WARM_UP:]
-        found["writes"] = [self._writes / (few * (rounds + WARM_UP))]
-        found["block"] = [await meter.longest_block(self._next_versions()) for _ in range(rounds)]
+        self._writes = 0
+        found["changed"] = [await self._cost_of_changes() for _ in range(rounds + WARM_UP)][WARM_UP:]
+        found["writes"] = [self._writes / (self._changes() * (rounds + WARM_UP))]
+        found["block"] = [await meter.longest_block(self._next_versions()) for _ in range(min(rounds, BLOCKS))]
         if self._figures is Figures.AT_WORK:
             await meter.per_message([self._next_versions()])
         if self._subject is Subject.BARE:
-            return found | {"devices": [await self._devices(number) for number in range(rounds)]}
+            self._keep_versions()
+            kept = [await self._cost_of_changes() for _ in range(rounds + WARM_UP)]
+            return found | {"versions kept": kept[WARM_UP:]}
         return found | await self._progress(rounds)
 
-    async def _devices(self, number: int) -> float:
-        """Return what it costs to have Home Assistant's registry keep the version of each EMU's device."""
+    def _changes(self) -> int:
+        """Return how many messages in which everything changed make a round."""
+        return max(1, round(AT_LEAST / self._shape.emus))
+
+    async def _cost_of_changes(self) -> float:
+        few = self._changes()
+        changed = [each for _ in range(few) for each in self._next_versions()]
+        return (await self._meter.per_message([changed], weight=few))[0]
+
+    def _keep_versions(self) -> None:
+        """Have the bare EMUs keep the versions of their devices, as ours do, in Home Assistant's registry."""
         registry = dr.async_get(self._hass)
-        devices = [device.id for device in registry.devices if device.model == "EMU"]
-        before = time.thread_time()
-        for device_id in devices:
-            registry.async_update_device(device_id, sw_version=f"emu-v2.0.{number}")
-        took = time.thread_time() - before
-        await self._meter.rest()
-        return took
+        (entry,) = self._hass.config_entries.async_entries("emu_bare")
+        for uid, emus in entry.runtime_data.items():
+            for device_id, emu in emus.items():
+                device = registry.async_get_device_by_identifier(("emu_bare", f"{uid}_{device_id}"), entry.entry_id)
+                if device is None:
+                    raise RuntimeError(f"EMU {device_id} of {uid} has no device")
+                emu.keep_version = partial(_keep_version, registry, device.id)
 
     async def _progress(self, rounds: int) -> Found:
         """Return what reports of an EMU at work cost: for ours it is an upgrade of ours."""
@@ -156,6 +172,10 @@ class Measurement:
     @callback
     def _written(self, _: Event[EventStateChangedData]) -> None:
         self._writes += 1
+
+
+def _keep_version(registry: dr.DeviceRegistry, registry_id: str, version: str) -> None:
+    registry.async_update_device(registry_id, sw_version=version)
 
 
 async def measure(subject: Subject, shape: Shape, port: int, rounds: int, *, memory: bool) -> Found:

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterator
 
 from .protocol.upgrade import Upgrade
-from .storage import HISTORY_LENGTH, EntryStorage
+from .storage import HISTORY_LENGTH, EndedUpgrade, EntryStorage
 
 
 class History:
@@ -13,12 +13,12 @@ class History:
     def __init__(self, storage: EntryStorage) -> None:
         """Begin empty."""
         self._storage = storage
-        self._ended: deque[Upgrade] = deque(maxlen=HISTORY_LENGTH)
+        self._ended: deque[EndedUpgrade] = deque(maxlen=HISTORY_LENGTH)
         self._last: dict[tuple[str, int], Upgrade] = {}
 
     def __iter__(self) -> Iterator[Upgrade]:
         """Yield what has ended, newest first."""
-        return reversed(self._ended)
+        return (each.upgrade for each in reversed(self._ended))
 
     async def async_load(self) -> None:
         """Read what was written."""
@@ -43,10 +43,13 @@ class History:
 
     def add(self, upgrade: Upgrade) -> None:
         """Take in an upgrade that has ended."""
-        self._ended.append(upgrade)
+        self._ended.append(EndedUpgrade(upgrade))
         self._last[upgrade.uid, upgrade.device_id] = upgrade
 
     def amend(self, upgrade: Upgrade) -> None:
         """Put an upgrade in the place of what was known of it, as the newest of its EMU."""
-        self._ended = deque((upgrade if each.id == upgrade.id else each for each in self._ended), HISTORY_LENGTH)
+        amended = EndedUpgrade(upgrade)
+        self._ended = deque(
+            (amended if each.upgrade.id == upgrade.id else each for each in self._ended), HISTORY_LENGTH
+        )
         self._last[upgrade.uid, upgrade.device_id] = upgrade

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Final, NotRequired, TypedDict, cast
 
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers.json import json_bytes, json_fragment
 from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN, LOGGER
@@ -49,6 +50,25 @@ class StoredActive:
 class _Upgrades(TypedDict):
     saved_at: float
     upgrades: list[_Record]
+    """Read as they are here; in the history each is written as a fragment of JSON."""
+
+
+class EndedUpgrade:
+    """An upgrade of the history, and what is written of it: made once, since the history is long and written often."""
+
+    __slots__ = ("_record", "upgrade")
+
+    def __init__(self, upgrade: Upgrade) -> None:
+        """Take an upgrade as it ended, or was amended."""
+        self.upgrade = upgrade
+        self._record: json_fragment | None = None
+
+    @property
+    def record(self) -> json_fragment:
+        """The upgrade as JSON."""
+        if self._record is None:
+            self._record = json_fragment(json_bytes(asdict(self.upgrade)))
+        return self._record
 
 
 class _Active(_Upgrades):
@@ -99,9 +119,10 @@ class EntryStorage:
 
         return await self._history.async_read(read) or []
 
-    async def async_save_history(self, upgrades: Iterable[Upgrade]) -> bool:
+    async def async_save_history(self, upgrades: Iterable[EndedUpgrade]) -> bool:
         """Write the history; return whether it is on the disk."""
-        return await self._history.async_write(_upgrades_record(upgrades))
+        records = cast("list[_Record]", [each.record for each in upgrades])
+        return await self._history.async_write({"saved_at": dt_util.utcnow().timestamp(), "upgrades": records})
 
     async def async_remove(self) -> None:
         """Leave nothing behind."""

@@ -1,5 +1,6 @@
 """The entities of one EMU, and the report that they show."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypedDict, override
 
@@ -162,6 +163,8 @@ class BareEmu:
     update: BareUpdate
     event: BareEvent
     report: Report | None = None
+    keep_version: Callable[[str], None] | None = None
+    """Where it is to be measured what that costs: has the version of the EMU's device kept."""
 
     def take(self, report: Report) -> None:
         """Show a report in which everything differs from the last."""
@@ -178,6 +181,8 @@ class BareEmu:
         if before is not None:
             versions = {"from_version": before["emu_product_sn"], "to_version": report["emu_product_sn"]}
             self.event.tell(versions | {"outcome": None})
+        if self.keep_version is not None:
+            self.keep_version(report["emu_product_sn"])
 
 
 def new_emu(uid: str, device_id: int) -> BareEmu:
