@@ -1,10 +1,12 @@
 """Build what is published of a release: the zip that HACS installs, and the release's notes out of the changelog.
 
-Needs the checkout and git only. What is committed decides every byte: the same commit gives the same zip anywhere.
+Needs the checkout and git only. The files that git knows decide every byte, as they lie in the checkout: a fresh one of
+the same commit gives the same zip anywhere.
 """
 
 import argparse
 from collections.abc import Iterable
+import datetime as dt
 import hashlib
 import json
 from pathlib import Path
@@ -20,7 +22,7 @@ INTEGRATION: Final = "custom_components/emu_ota"
 
 _TAG = re.compile(r"v?(?P<version>\d+\.\d+\.\d+)")
 _HEADING = re.compile(r"^## \[(?P<version>[^]]+)\](?: - (?P<date>\S+))?[ \t]*$", re.MULTILINE)
-_DATE = re.compile(r"20\d\d-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
+_DATE = re.compile(r"20\d\d-\d\d-\d\d")
 _UNIX: Final = 3
 """The system that a zip says it was made on; it would be another one on Windows."""
 _MODE: Final = 0o100644 << 16
@@ -49,13 +51,20 @@ def notes_of(changelog: str, version: str) -> tuple[str, str]:
     if newest["version"] != version:
         raise ReleaseRefused(f"The tag says {version}, but the newest version in CHANGELOG.md is {newest['version']}.")
     date = newest["date"] or ""
-    if not _DATE.fullmatch(date):
+    if not _is_day(date):
         raise ReleaseRefused(f"In CHANGELOG.md {version} has no day of release, but {date or 'nothing'!r}.")
     following = _HEADING.search(changelog, newest.end())
     notes = changelog[newest.end() : following.start() if following else None].strip()
     if not notes:
         raise ReleaseRefused(f"CHANGELOG.md says nothing of {version}.")
     return date, f"{notes}\n"
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return _DATE.fullmatch(text) is not None and bool(dt.date.fromisoformat(text))
+    except ValueError:
+        return False
 
 
 def stamped(manifest: bytes, version: str) -> bytes:

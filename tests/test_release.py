@@ -129,6 +129,7 @@ def test_the_notes_are_what_the_changelog_says_of_this_version(checkout: Path) -
         ("v1.2.3", "Unreleased", "", "the newest version in CHANGELOG.md is Unreleased."),
         ("v1.2.3", "1.2.3", " - Unreleased", "In CHANGELOG.md 1.2.3 has no day of release, but 'Unreleased'."),
         ("v1.2.3", "1.2.3", "", "In CHANGELOG.md 1.2.3 has no day of release, but 'nothing'."),
+        ("v1.2.3", "1.2.3", " - 2026-02-31", "In CHANGELOG.md 1.2.3 has no day of release, but '2026-02-31'."),
         ("latest", "1.2.3", " - 2026-12-01", "The tag 'latest' is no version: it has to be like v1.2.0."),
         ("v1.2.3-rc1", "1.2.3", " - 2026-12-01", "The tag 'v1.2.3-rc1' is no version"),
     ],
