@@ -19,8 +19,8 @@ from .storage import StoredEms
 
 EMUS_PER_SLICE: Final = 25
 """EMUs of a list that are told before the event loop gets its turn: some 5 ms, and five times that on a small board."""
-NEW_EMUS_PER_SLICE: Final = 5
-"""The same for EMUs that appear: each makes a device and seven entities, some 2 ms."""
+NEW_EMUS_PER_SLICE: Final = 10
+"""The same for EMUs that appear: each makes a device and its entities, some 1.5 ms."""
 UNKNOWN_CODES_LOGGED: Final = 6
 """Lines per EMS: a newer device has a handful of new codes, a broken one, or a liar, as many as it likes."""
 

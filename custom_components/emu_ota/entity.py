@@ -120,23 +120,27 @@ class EmuProgressEntity[View](EmuEntity[View]):
     @override
     def _emu_changed(self) -> None:
         view, before, progress = self._view(), self._shown, self._progress()
-        self._take_progress(progress)
         # That a transfer has ended is shown at once, that one has begun like every other step of it.
         if view != before or (progress is None and self._shown_progress is not None):
             self._shown = view
             self._take(view, before)
-            self._show()
-        elif progress != self._shown_progress and self._show_later is None:
+            self._show(progress)
+            return
+        self._take_progress(progress)
+        if progress != self._shown_progress and self._show_later is None:
             pause = PROGRESS_INTERVAL - (self.hass.loop.time() - self._shown_at)
             if pause > 0:
-                self._show_later = async_call_later(self.hass, pause, self._show)
+                self._show_later = async_call_later(self.hass, pause, self._show_now)
             else:
-                self._show()
+                self._show(progress)
 
     @callback
-    def _show(self, _: datetime | None = None) -> None:
+    def _show_now(self, _: datetime) -> None:
+        self._show(self._progress())
+
+    def _show(self, progress: int | None) -> None:
         self._cancel_later()
-        self._note_shown(self._progress())
+        self._note_shown(progress)
         self.async_write_ha_state()
 
     def _note_shown(self, progress: int | None) -> None:

@@ -88,14 +88,16 @@ class EmuFirmware(EmuProgressEntity[_View], UpdateEntity):
     @override
     def _take(self, view: _View, before: _View | None) -> None:
         installed, _, _, release = view
-        if before is not None and installed == before[0] and release is before[3]:
+        if before is None or installed != before[0]:
+            # Actions on unavailable entities are skipped in silence, so it stays while the EMS is away.
+            self._attr_available = installed is not None
+            self._attr_installed_version = installed
+        elif release is before[3]:
             return
-        # Actions on unavailable entities are skipped in silence, so it stays while the EMS is away.
-        self._attr_available = installed is not None
-        self._attr_installed_version = installed
         self._attr_latest_version = installed if release is None else release.version
-        self._attr_release_url = None if release is None else release.url
-        self._attr_release_summary = None if release is None else release.summary
+        if before is None or release is not before[3]:
+            self._attr_release_url = None if release is None else release.url
+            self._attr_release_summary = None if release is None else release.summary
 
     @override
     def _progress(self) -> int | None:
