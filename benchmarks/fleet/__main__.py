@@ -1,17 +1,14 @@
 """Measures all subjects at all sizes and prints the table: `scripts/bench --help`.
 
 Each subject and size has a process of its own, in turns, so that a machine that is slow for a while is slow for all.
+What a process found is kept at once: a run that was cut off goes on where it was.
 """
 
 import argparse
-from collections import defaultdict
 from collections.abc import Iterator
-import json
 import os
 from pathlib import Path
 import platform
-from statistics import median
-import subprocess
 import sys
 import time
 from typing import Final
@@ -19,8 +16,9 @@ from typing import Final
 from tests.mosquitto import Mosquitto
 
 from .counts import counts
-from .figures import ABSOLUTE, DISCOVERED, RATIOS, SIZES, Values
+from .figures import ABSOLUTE, DISCOVERED, RATIOS, SIZES
 from .home_assistant import release
+from .kept import Job, Kept, Part
 from .shape import Shape
 from .subjects import Subject
 from .table import table, verdicts, write
@@ -33,9 +31,6 @@ What it is held to is far off, and each of its messages is so long that a few ar
 """
 DEAR_ROUNDS: Final = 2
 
-type Job = tuple[Subject, Shape, bool]
-"""What to measure, and whether its memory in place of its time."""
-
 
 def jobs(sizes: tuple[Shape, ...], passes: int) -> Iterator[Job]:
     """Yield what to measure, in turns."""
@@ -45,10 +40,10 @@ def jobs(sizes: tuple[Shape, ...], passes: int) -> Iterator[Job]:
                 dear = is_dear(subject, shape)
                 if dear and turn:
                     continue
-                yield subject, shape, False
-                if not turn and not dear:
-                    yield subject, shape, True
-        yield Subject.OURS, DISCOVERED, False
+                yield Job(subject, shape, Part.TIME, turn)
+                if not turn and not dear and subject is not Subject.ONCE:
+                    yield Job(subject, shape, Part.MEMORY, turn)
+        yield Job(Subject.OURS, DISCOVERED, Part.TIME, turn)
 
 
 def is_dear(subject: Subject, shape: Shape) -> bool:
@@ -56,24 +51,9 @@ def is_dear(subject: Subject, shape: Shape) -> bool:
     return subject in {Subject.YAML, Subject.EXPERT} and shape.emus >= DEAR
 
 
-def measure(job: Job, port: int, rounds: int) -> dict[str, list[float]]:
-    """Run the process of a job. Raises CalledProcessError."""
-    subject, shape, memory = job
-    command = [sys.executable, "-m", "benchmarks.fleet.subject", subject, str(shape.emus)]
-    command += ["--systems", str(shape.systems), "--prefix", shape.prefix, "--port", str(port)]
-    command += ["--rounds", str(rounds), *(["--memory"] if memory else [])]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=900)  # noqa: S603 - our own program
-    found: dict[str, list[float]] = json.loads(done.stdout)
-    return found
-
-
-def over_time(port: int) -> str:
+def over_time(kept: Kept) -> str:
     """Return the table of what a fleet costs over time."""
-    print("over time", file=sys.stderr, flush=True)
-    command = [sys.executable, "-m", "benchmarks.fleet.lasting", str(port)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=900)  # noqa: S603 - our own program
-    shares: dict[str, float] = json.loads(done.stdout)
-    counted = counts()
+    shares, counted = kept.lasting, counts()
     minutes = counted["minutes"]
     return verdicts(
         [
@@ -86,38 +66,40 @@ def over_time(port: int) -> str:
     )
 
 
-def medians(found: dict[tuple[Subject, Shape, str], list[float]]) -> Values:
-    """Return the median over processes of each median over rounds."""
-    return {key: median(values) for key, values in found.items()}
-
-
 def main() -> None:
     """Measure, print, and write."""
     command_line = argparse.ArgumentParser(prog="scripts/bench", description="Measures a fleet of EMUs.")
     command_line.add_argument("--quick", action="store_true", help="small sizes only, one pass")
-    command_line.add_argument("--passes", type=int, default=2, help="processes per subject and size (%(default)s)")
-    command_line.add_argument("--rounds", type=int, default=5, help="in each process (%(default)s)")
+    command_line.add_argument("--passes", type=int, default=3, help="processes per subject and size (%(default)s)")
+    command_line.add_argument("--rounds", type=int, default=7, help="in each process (%(default)s)")
     command_line.add_argument("--write", type=Path, metavar="FILE", help="put the tables into this file as well")
+    command_line.add_argument(
+        "--keep",
+        type=Path,
+        metavar="FILE",
+        help="what is found goes here at once, and what is here is not measured again",
+    )
     options = command_line.parse_args()
     sizes, passes = (QUICK, 1) if options.quick else (SIZES, options.passes)
-    found: dict[tuple[Subject, Shape, str], list[float]] = defaultdict(list)
-    started = time.monotonic()
+    kept, started = Kept(options.keep), time.monotonic()
     with Mosquitto() as broker:
         for job in jobs(sizes, passes):
-            subject, shape, memory = job
+            if job in kept:
+                continue
             minutes = (time.monotonic() - started) / 60
-            print(f"{minutes:5.1f} min: {subject} {shape}{' memory' if memory else ''}", file=sys.stderr, flush=True)
-            rounds = DEAR_ROUNDS if is_dear(subject, shape) else options.rounds
-            for what, values in measure(job, broker.port, rounds).items():
-                found[subject, shape, what].append(median(values))
-        lasting = over_time(broker.port)
-    result = medians(found)
+            print(f"{minutes:5.1f} min: {job}", file=sys.stderr, flush=True)
+            kept.measure(job, broker.port, DEAR_ROUNDS if is_dear(job.subject, job.shape) else options.rounds)
+            if job.subject is Subject.ONCE:
+                print(table("ratios so far", RATIOS, kept.medians()), end="\n\n", flush=True)
+        if not kept.lasting:
+            print("over time", file=sys.stderr, flush=True)
+            kept.measure_lasting(broker.port)
     text = "\n\n".join(
         (
             f"Home Assistant {release()}, Python {platform.python_version()}, {os.cpu_count()} cores.",
-            table("ratios by EMUs", RATIOS, result),
-            lasting,
-            table("absolute by EMUs", ABSOLUTE, result),
+            table("ratios by EMUs", RATIOS, kept.medians()),
+            over_time(kept),
+            table("absolute by EMUs", ABSOLUTE, kept.medians()),
         )
     )
     print(text)

@@ -73,7 +73,7 @@ class Measurement:
         idle = (time.thread_time() - before) / (time.monotonic() - started)
         before, started = time.thread_time(), time.monotonic()
         await async_set_up(self._hass, self._subject, self._shape, self._port)
-        if self._subject is not Subject.OURS:  # which asks for it
+        if self._subject not in {Subject.OURS, Subject.ONCE}:  # which ask for it
             await asyncio.sleep(1)  # Home Assistant collects subscriptions for a moment
             self._feeder.send(self._shape.versions(Figures.AT_REST))
         while not self._complete():
@@ -182,7 +182,7 @@ async def measure(subject: Subject, shape: Shape, port: int, rounds: int, *, mem
     """Measure one subject at one size."""
     with tempfile.TemporaryDirectory(prefix="emu-ota-benchmark-") as folder:
         async with running(Path(folder), configuration(subject, shape)) as hass:
-            if subject in {Subject.OURS, Subject.BARE}:
+            if subject not in {Subject.YAML, Subject.EXPERT}:
                 await add_mqtt(hass, port)
             measurement = Measurement(hass, subject, shape, port)
             try:
@@ -192,7 +192,8 @@ async def measure(subject: Subject, shape: Shape, port: int, rounds: int, *, mem
                     await measurement.set_up()
                     gc.collect()
                     return {"memory": [tracemalloc.get_traced_memory()[0]]}
-                return {"set_up": [await measurement.set_up()]} | await measurement.messages(rounds)
+                found = {"set_up": [await measurement.set_up()]}
+                return found if subject is Subject.ONCE else found | await measurement.messages(rounds)
             finally:
                 measurement.close()
 

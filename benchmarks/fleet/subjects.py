@@ -27,6 +27,8 @@ class Subject(StrEnum):
     YAML = "yaml"
     EXPERT = "expert"
     BARE = "bare"
+    ONCE = "bare, once"
+    """`bare` that also does what ours does once; only its set-up is measured."""
 
 
 def configuration(subject: Subject, shape: Shape) -> Mapping[str, object]:
@@ -57,9 +59,10 @@ async def async_set_up(hass: HomeAssistant, subject: Subject, shape: Shape, port
         case Subject.OURS:
             data = {"connection": "home_assistant", "prefix": shape.prefix}
             await add_entry(hass, "emu_ota", data, subentries=[*map(_ems, shape.uids), _release()])
-        case Subject.BARE:
+        case Subject.BARE | Subject.ONCE:
             topics = {uid: shape.address(uid).topic(Exchange.VERSION, Direction.RESULT) for uid in shape.uids}
-            await add_entry(hass, "emu_bare", {"uids": shape.uids, "device_ids": [*shape.device_ids], "topics": topics})
+            emus: dict[str, object] = {"uids": shape.uids, "device_ids": [*shape.device_ids], "topics": topics}
+            await add_entry(hass, "emu_bare", emus | {"once": subject is Subject.ONCE})
         case Subject.YAML:
             await add_mqtt(hass, port)
         case Subject.EXPERT:

@@ -11,12 +11,19 @@ from homeassistant.helpers import device_registry as dr
 import orjson
 
 from .emus import DOMAIN, BareEmu, BareSystems, new_emu
+from .once import async_ask, async_do_once
 
 PLATFORMS = [Platform.BINARY_SENSOR, Platform.BUTTON, Platform.EVENT, Platform.SENSOR, Platform.UPDATE]
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: ConfigEntry) -> bool:
-    """Make the devices and the entities, and hear the EMSs. `data`: uids, device_ids, and the topic of each EMS."""
+    """Make the devices and the entities, and hear the EMSs.
+
+    `data`: uids, device_ids, the topic of each EMS, and whether to do what ours does once, too.
+    """
+    once, topics = entry.data["once"], entry.data["topics"]
+    if once:
+        await async_do_once(hass, topics.values())
     registry = dr.async_get(hass)
     systems: BareSystems = {}
     for uid in entry.data["uids"]:
@@ -46,7 +53,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: ConfigEntry) -> bool:
                 if report != emu.report:
                     emu.take(report)
 
-        entry.async_on_unload(
-            await mqtt.async_subscribe(hass, entry.data["topics"][uid], received, qos=1, encoding=None)
-        )
+        entry.async_on_unload(await mqtt.async_subscribe(hass, topics[uid], received, qos=1, encoding=None))
+    if once:
+        await async_ask(hass, topics.values())
     return True
