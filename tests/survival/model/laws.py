@@ -33,12 +33,12 @@ class Laws:
 
     def __init__(self, folder: str, wire: Wire, life: Callable[[], Life | None], now: Callable[[], float]) -> None:
         """Watch over whatever runs on this folder and this wire; `now` is in seconds since 1970."""
-        self.removed: dict[str, float] = {}
-        """When an EMS was last taken out of Home Assistant, or brought back."""
         self.cancelled: set[str] = set()
         """The upgrades that a user has cancelled, by id."""
         self._folder = Path(folder) / ".storage"
         self._wire = wire
+        self._removed: dict[str, float] = {}
+        """When an EMS was last taken out of Home Assistant, or brought back."""
         self._life = life
         self._now = now
         self._clocks = Clocks(wire)
@@ -62,6 +62,13 @@ class Laws:
         """Take note of the options from now on."""
         self._max_parallel.append((self._now(), max_parallel))
         self._least_queue_timeout = min(self._least_queue_timeout, queue_timeout * MINUTE)
+
+    def ems_comes_or_goes(self, uid: str) -> None:
+        """Take note that an EMS is taken out of Home Assistant, or brought back."""
+        self._removed[uid] = self._now()
+        for (other, _), emu in self._wire.emus.items():
+            if other == uid:  # by number: in the same moment, something may be told before and after
+                emu.forgotten = len(emu.told)
 
     def connection_is_new(self) -> None:
         """Take note that Home Assistant has just started, or has just got its connection back."""
@@ -200,7 +207,7 @@ class Laws:
             case Outcome.CANCELLED, None:
                 assert upgrade.id in self.cancelled, "nobody cancelled that"
             case Outcome.CANCELLED, Reason.EMS_REMOVED:
-                assert self.removed.get(upgrade.uid, 0) >= upgrade.queued_at, "nobody removed that EMS"
+                assert self._removed.get(upgrade.uid, 0) >= upgrade.queued_at, "nobody removed that EMS"
             case Outcome.CANCELLED, Reason.ALREADY_INSTALLED:
                 assert wire.version(0, ended_at) == upgrade.order.version, "that version was not installed"
             case Outcome.FAILED, reason if reason in _SAID_OF_ORDERS:
@@ -249,7 +256,7 @@ class Laws:
                 wire = self._wire.of((uid, device_id))
                 told = [each.report.version for each in wire.told]
                 assert known.version in {None, *told}, "a version that nobody has told"
-                last = wire.version(max(self._connected_at, self.removed.get(uid, 0)), self._now())
+                last = wire.version(self._connected_at, self._now(), forgotten=wire.forgotten)
                 assert last in {None, known.version}, "a version other than the one that was told last"
                 entity_id = registry.async_get_entity_id("update", DOMAIN, f"{uid}_{device_id}_firmware")
                 state = None if entity_id is None else life.hass.states.get(entity_id)

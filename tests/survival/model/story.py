@@ -300,7 +300,7 @@ class Story:
         """Take an EMS out of Home Assistant, or bring it back."""
         assert self.life is not None
         entry, entries = self.life.entry, self.life.hass.config_entries
-        self.laws.removed[uid] = self.loop.now()
+        self.laws.ems_comes_or_goes(uid)
         if uid in self.removed:
             self.removed.remove(uid)
             subentry = replace(config_subentry(ems_subentry(uid)), subentry_id=f"subentry-{uid}")

@@ -44,17 +44,19 @@ class Heard:
     """When a stage 1-4 was seen to move."""
     progressed_at: float | None = None
     """When a figure other than the status was last seen to change."""
+    forgotten: int = 0
+    """How much of what was told came before the EMS was last taken out of Home Assistant, or brought back."""
 
     @property
     def last(self) -> Report | None:
         """What was told last."""
         return next((told.report for told in reversed(self.told) if not told.retained), None)
 
-    def version(self, since: float, until: float) -> str | None:
-        """Return the version that was told last in a time."""
+    def version(self, since: float, until: float, *, forgotten: int = 0) -> str | None:
+        """Return the version that was told last in a time, after so many others had been told."""
         versions = (
             told.report.version
-            for told in reversed(self.told)
+            for told in reversed(self.told[forgotten:])
             if since <= told.at <= until and not told.retained and told.report.version is not None
         )
         return next(versions, None)
