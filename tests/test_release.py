@@ -35,7 +35,9 @@ CHANGELOG = """\
 
 def git(folder: Path, *arguments: str) -> str:
     """Run git in a checkout."""
-    return subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True, text=True).stdout  # noqa: S603, S607
+    command = ["git", *arguments]
+    done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)  # noqa: S603 - git itself
+    return done.stdout
 
 
 def release(checkout: Path, tag: str, folder: str = "dist") -> subprocess.CompletedProcess[str]:

@@ -153,7 +153,7 @@ async def test_an_ems_is_added_and_its_emu_upgraded(  # noqa: PLR0913, PLR0917 -
 
         stages = await install(hass)
 
-        assert hass.states.get(entity_id_of(hass, "sensor", "last_upgrade")).state == "succeeded"  # type: ignore[union-attr]
+        assert hass.states.is_state(entity_id_of(hass, "sensor", "last_upgrade"), "succeeded")
         after = hass.states.get(entity_id_of(hass, "update", "firmware"))
         assert after is not None
         assert (after.state, after.attributes["installed_version"], after.attributes["in_progress"]) == (

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from scripts.demo import home_assistant
-from scripts.demo.api import HomeAssistantApi, Step
+from scripts.demo.api import HomeAssistantApi
 from scripts.demo.processes import Program
 from scripts.demo.site import DOMAIN, SUBENTRY_FLOW, Ports, introduce, simulator
 from simulator.package import build_package
@@ -71,7 +71,7 @@ class Plant:
         form = aiohttp.FormData()
         form.add_field("file", content, filename=f"{NEW}.tar.gz", content_type="application/gzip")
         uploaded = await self.post("/api/file_upload", form)
-        flow: Step = await self.post(SUBENTRY_FLOW, {"handler": [entry["entry_id"], "firmware"]})  # type: ignore[assignment]
+        flow = await self.post(SUBENTRY_FLOW, {"handler": [entry["entry_id"], "firmware"]})
         step = f"{SUBENTRY_FLOW}/{flow['flow_id']}"
         await self.post(step, {"next_step_id": "upload"})
         done = await self.post(step, {"package": uploaded["file_id"], "version": NEW})

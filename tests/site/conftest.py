@@ -71,7 +71,7 @@ async def make_world(
     made: list[World] = []
 
     async def make(*arguments: object, **options: object) -> World:
-        made.append(await async_make_world(hass, freezer, broker, *arguments, **options))  # type: ignore[arg-type]
+        made.append(await async_make_world(hass, freezer, broker, *arguments, **options))  # type: ignore[arg-type]  # of many types
         return made[-1]
 
     yield make

@@ -277,7 +277,12 @@ async def async_make_world(  # noqa: PLR0913, PLR0917 - what a world is made of
     # Frozen time jumps inside callbacks, which asyncio's debug mode takes for slow ones.
     hass.loop.set_debug(enabled=False)
     world = kind(hass, freezer, broker, site, entry, memory.packages)
-    hass.bus.async_listen("state_changed", callback(lambda event: world.changes.append(event)))  # noqa: PLW0108
+
+    @callback
+    def state_changed(event: Event[EventStateChangedData]) -> None:
+        world.changes.append(event)
+
+    hass.bus.async_listen("state_changed", state_changed)
     assert await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()
     await world.pass_time(2)

@@ -76,9 +76,8 @@ def step(**arguments: st.SearchStrategy[object]) -> Callable[[Callable[..., None
 
         return as_rule(update_wrapper(tell_and_wait, tell))
 
-    # One of the arguments could be a target, as far as can be told from the types.
     as_rule: Callable[[Callable[..., None]], Callable[..., None]]
-    as_rule = rule(wait=pauses, **arguments)  # type: ignore[call-overload]
+    as_rule = rule(wait=pauses, **arguments)  # type: ignore[call-overload]  # one could be a target, by its type
     return decorate
 
 
