@@ -1,6 +1,7 @@
 """What the processes of a run found, kept in a file as well where one is given."""
 
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 import json
@@ -15,6 +16,8 @@ from .shape import Shape
 from .subjects import Subject
 
 TIMEOUT: Final = 900.0
+TRIES: Final = 3
+"""Of a process: once in a while Home Assistant's MQTT is not loaded, and what else was measured is worth keeping."""
 LASTING: Final = "over time"
 
 
@@ -73,7 +76,7 @@ class Kept:
         shape = job.shape
         command = ["subject", job.subject, str(shape.emus), "--systems", str(shape.systems), "--prefix", shape.prefix]
         command += ["--port", str(port), "--rounds", str(rounds), *(["--memory"] if job.part is Part.MEMORY else [])]
-        found: dict[str, list[float]] = json.loads(_run(command))
+        found: dict[str, list[float]] = json.loads(_run_until_it_works(command))
         self._take(job, found)
         self._keep(job.key, found)
 
@@ -95,6 +98,13 @@ class Kept:
         if self._path is not None:
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps([key, found]) + "\n")
+
+
+def _run_until_it_works(command: list[str]) -> bytes:
+    for _ in range(TRIES - 1):
+        with suppress(subprocess.CalledProcessError):  # it has said why
+            return _run(command)
+    return _run(command)
 
 
 def _run(command: list[str]) -> bytes:
