@@ -24,6 +24,9 @@ from .subjects import Subject
 from .table import table, verdicts, write
 
 QUICK: Final = SIZES[:2]
+PEERS: Final = frozenset({Subject.YAML, Subject.EXPERT})
+SMALL: Final = 100
+"""EMUs up to which all is over so soon that a slow second of the machine spoils it: these are measured more often."""
 DEAR: Final = 500
 """EMUs from which on a peer takes minutes: it is measured in one process only, with fewer rounds, and not its memory.
 
@@ -34,21 +37,35 @@ DEAR_ROUNDS: Final = 2
 
 def jobs(sizes: tuple[Shape, ...], passes: int) -> Iterator[Job]:
     """Yield what to measure, in turns."""
-    for turn in range(passes):
+    for turn in range(2 * passes + 1):
         for shape in sizes:
             for subject in Subject:
-                dear = is_dear(subject, shape)
-                if dear and turn:
+                if turn >= turns(subject, shape, passes):
                     continue
                 yield Job(subject, shape, Part.TIME, turn)
-                if not turn and not dear and subject is not Subject.ONCE:
+                if not turn and not is_dear(subject, shape) and subject is not Subject.ONCE:
                     yield Job(subject, shape, Part.MEMORY, turn)
-        yield Job(Subject.OURS, DISCOVERED, Part.TIME, turn)
+        if turn < passes:
+            yield Job(Subject.OURS, DISCOVERED, Part.TIME, turn)
+
+
+def turns(subject: Subject, shape: Shape, passes: int) -> int:
+    """Return in how many processes a subject is measured at a size."""
+    if is_dear(subject, shape):
+        return 1
+    return passes if subject in PEERS or shape.emus > SMALL else 2 * passes + 1
+
+
+def rounds(subject: Subject, shape: Shape, of_large: int) -> int:
+    """Return how many rounds each process takes."""
+    if is_dear(subject, shape):
+        return DEAR_ROUNDS
+    return of_large * 3 if shape.emus <= SMALL else of_large
 
 
 def is_dear(subject: Subject, shape: Shape) -> bool:
     """Tell whether a subject takes minutes at a size."""
-    return subject in {Subject.YAML, Subject.EXPERT} and shape.emus >= DEAR
+    return subject in PEERS and shape.emus >= DEAR
 
 
 def over_time(kept: Kept) -> str:
@@ -70,8 +87,8 @@ def main() -> None:
     """Measure, print, and write."""
     command_line = argparse.ArgumentParser(prog="scripts/bench", description="Measures a fleet of EMUs.")
     command_line.add_argument("--quick", action="store_true", help="small sizes only, one pass")
-    command_line.add_argument("--passes", type=int, default=3, help="processes per subject and size (%(default)s)")
-    command_line.add_argument("--rounds", type=int, default=7, help="in each process (%(default)s)")
+    command_line.add_argument("--passes", type=int, default=2, help="processes per subject and size (%(default)s)")
+    command_line.add_argument("--rounds", type=int, default=7, help="in each process, at large sizes (%(default)s)")
     command_line.add_argument("--write", type=Path, metavar="FILE", help="put the tables into this file as well")
     command_line.add_argument(
         "--keep",
@@ -88,7 +105,7 @@ def main() -> None:
                 continue
             minutes = (time.monotonic() - started) / 60
             print(f"{minutes:5.1f} min: {job}", file=sys.stderr, flush=True)
-            kept.measure(job, broker.port, DEAR_ROUNDS if is_dear(job.subject, job.shape) else options.rounds)
+            kept.measure(job, broker.port, rounds(job.subject, job.shape, options.rounds))
             if job.subject is Subject.ONCE:
                 print(table("ratios so far", RATIOS, kept.medians()), end="\n\n", flush=True)
         if not kept.lasting:
