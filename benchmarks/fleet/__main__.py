@@ -18,9 +18,9 @@ from tests.mosquitto import Mosquitto
 from .counts import counts
 from .figures import ABSOLUTE, DISCOVERED, RATIOS, SIZES
 from .home_assistant import release
-from .kept import Job, Kept, Part
+from .kept import Job, Kept
 from .shape import Shape
-from .subjects import Subject
+from .subjects import Part, Subject
 from .table import table, verdicts, write
 
 QUICK: Final = SIZES[:2]
@@ -39,11 +39,13 @@ def jobs(sizes: tuple[Shape, ...], passes: int) -> Iterator[Job]:
     """Yield what to measure, in turns."""
     for turn in range(2 * passes + 1):
         for shape in sizes:
-            for subject in Subject:
+            for subject in (Subject.OURS, Subject.BARE, Subject.ONCE):
+                yield Job(subject, shape, Part.SET_UP, turn)
+            for subject in (Subject.OURS, Subject.YAML, Subject.EXPERT, Subject.BARE):
                 if turn >= turns(subject, shape, passes):
                     continue
                 yield Job(subject, shape, Part.TIME, turn)
-                if not turn and not is_dear(subject, shape) and subject is not Subject.ONCE:
+                if not turn and not is_dear(subject, shape):
                     yield Job(subject, shape, Part.MEMORY, turn)
         if turn < passes:
             yield Job(Subject.OURS, DISCOVERED, Part.TIME, turn)
@@ -106,7 +108,7 @@ def main() -> None:
             minutes = (time.monotonic() - started) / 60
             print(f"{minutes:5.1f} min: {job}", file=sys.stderr, flush=True)
             kept.measure(job, broker.port, rounds(job.subject, job.shape, options.rounds))
-            if job.subject is Subject.ONCE:
+            if job.subject is Subject.BARE and job.part is Part.TIME:
                 print(table("ratios so far", RATIOS, kept.medians()), end="\n\n", flush=True)
         if not kept.lasting:
             print("over time", file=sys.stderr, flush=True)

@@ -3,7 +3,6 @@
 from collections import defaultdict
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 import json
 from pathlib import Path
 from statistics import median
@@ -13,19 +12,12 @@ from typing import Final, override
 
 from .figures import Values
 from .shape import Shape
-from .subjects import Subject
+from .subjects import Part, Subject
 
 TIMEOUT: Final = 900.0
 TRIES: Final = 3
 """Of a process: once in a while Home Assistant's MQTT is not loaded, and what else was measured is worth keeping."""
 LASTING: Final = "over time"
-
-
-class Part(StrEnum):
-    """What a process measures: both at once would spoil the time."""
-
-    TIME = "time"
-    MEMORY = "memory"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +67,7 @@ class Kept:
         """Run the process of a job. Raises CalledProcessError."""
         shape = job.shape
         command = ["subject", job.subject, str(shape.emus), "--systems", str(shape.systems), "--prefix", shape.prefix]
-        command += ["--port", str(port), "--rounds", str(rounds), *(["--memory"] if job.part is Part.MEMORY else [])]
+        command += ["--port", str(port), "--rounds", str(rounds), "--part", job.part]
         found: dict[str, list[float]] = json.loads(_run_until_it_works(command))
         self._take(job, found)
         self._keep(job.key, found)

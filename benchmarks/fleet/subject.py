@@ -22,7 +22,7 @@ from .feeder import Feeder
 from .home_assistant import add_mqtt, running
 from .meter import Meter
 from .shape import PREFIX, Figures, Message, Shape
-from .subjects import Subject, async_set_up, configuration, entities
+from .subjects import Part, Subject, async_set_up, configuration, entities
 
 SET_UP_TIMEOUT: Final = 300.0
 LOOK: Final = 0.2
@@ -167,7 +167,7 @@ class Measurement:
         if len(states.async_entity_ids()) < entities(self._subject, self._shape):
             return False
         updates = states.async_all("update")
-        return len(updates) == self._shape.emus and all("installed_version" in each.attributes for each in updates)
+        return len(updates) == self._shape.emus and all(each.attributes.get("installed_version") for each in updates)
 
     @callback
     def _written(self, _: Event[EventStateChangedData]) -> None:
@@ -178,7 +178,7 @@ def _keep_version(registry: dr.DeviceRegistry, registry_id: str, version: str) -
     registry.async_update_device(registry_id, sw_version=version)
 
 
-async def measure(subject: Subject, shape: Shape, port: int, rounds: int, *, memory: bool) -> Found:
+async def measure(subject: Subject, shape: Shape, port: int, rounds: int, part: Part) -> Found:
     """Measure one subject at one size."""
     with tempfile.TemporaryDirectory(prefix="emu-ota-benchmark-") as folder:
         async with running(Path(folder), configuration(subject, shape)) as hass:
@@ -186,14 +186,14 @@ async def measure(subject: Subject, shape: Shape, port: int, rounds: int, *, mem
                 await add_mqtt(hass, port)
             measurement = Measurement(hass, subject, shape, port)
             try:
-                if memory:
+                if part is Part.MEMORY:
                     gc.collect()
                     tracemalloc.start()
                     await measurement.set_up()
                     gc.collect()
                     return {"memory": [tracemalloc.get_traced_memory()[0]]}
                 found = {"set_up": [await measurement.set_up()]}
-                return found if subject is Subject.ONCE else found | await measurement.messages(rounds)
+                return found if part is Part.SET_UP else found | await measurement.messages(rounds)
             finally:
                 measurement.close()
 
@@ -206,10 +206,10 @@ if __name__ == "__main__":
     command_line.add_argument("--prefix", default=PREFIX)
     command_line.add_argument("--port", type=int, required=True, help="of the broker")
     command_line.add_argument("--rounds", type=int, default=5)
-    command_line.add_argument("--memory", action="store_true", help="measure memory in place of time")
+    command_line.add_argument("--part", type=Part, choices=Part, default=Part.TIME)
     options = command_line.parse_args()
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     with asyncio.Runner(loop_factory=create_event_loop) as runner:
         shape = Shape(options.emus, options.systems, options.prefix)
-        result = runner.run(measure(options.subject, shape, options.port, options.rounds, memory=options.memory))
+        result = runner.run(measure(options.subject, shape, options.port, options.rounds, options.part))
     print(json.dumps(result))

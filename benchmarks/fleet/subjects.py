@@ -31,6 +31,14 @@ class Subject(StrEnum):
     """`bare` that also does what ours does once; only its set-up is measured."""
 
 
+class Part(StrEnum):
+    """What a process measures: all at once would spoil the time, and set-up comes only once in each."""
+
+    TIME = "time"
+    MEMORY = "memory"
+    SET_UP = "set-up"
+
+
 def configuration(subject: Subject, shape: Shape) -> Mapping[str, object]:
     """Return the configuration.yaml of a subject."""
     match subject:

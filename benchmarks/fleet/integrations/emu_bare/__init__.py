@@ -11,7 +11,7 @@ from homeassistant.helpers import device_registry as dr
 import orjson
 
 from .emus import DOMAIN, BareEmu, BareSystems, new_emu
-from .once import async_ask, async_do_once
+from .once import ask_later, async_do_once
 
 PLATFORMS = [Platform.BINARY_SENSOR, Platform.BUTTON, Platform.EVENT, Platform.SENSOR, Platform.UPDATE]
 
@@ -55,5 +55,5 @@ async def async_setup_entry(hass: HomeAssistant, entry: ConfigEntry) -> bool:
 
         entry.async_on_unload(await mqtt.async_subscribe(hass, topics[uid], received, qos=1, encoding=None))
     if once:
-        await async_ask(hass, topics.values())
+        ask_later(hass, topics.values())
     return True

@@ -1,12 +1,14 @@
 """What ours does once, whatever the number of its EMUs, with nothing behind it: what that costs in Home Assistant."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Final
 
 from aiohttp import web
 from homeassistant.components import mqtt
 from homeassistant.core import HomeAssistant, ServiceCall, callback
 from homeassistant.helpers import config_validation as cv, service
+from homeassistant.helpers.event import async_call_later
 from homeassistant.helpers.http import HomeAssistantView
 from homeassistant.helpers.storage import Store
 from homeassistant.helpers.translation import async_load_integrations
@@ -16,6 +18,7 @@ from .emus import DOMAIN
 
 OURS: Final = "emu_ota"
 FILES: Final = ("known", "active", "history", "index")
+ASK_AFTER: Final = 1.0
 TOPICS: Final = ("emu_upgrade_result", "emu_upgrade")
 
 
@@ -59,10 +62,15 @@ async def async_do_once(hass: HomeAssistant, topics: Iterable[str]) -> None:
         await mqtt.async_subscribe(hass, f"{system}/emu_upgrade/command", _hear_nothing, qos=1, encoding=None)
 
 
-async def async_ask(hass: HomeAssistant, topics: Iterable[str]) -> None:
-    """Ask each EMS for the versions of its EMUs."""
-    for topic in topics:
-        await mqtt.async_publish(hass, topic.removesuffix("result") + "command", b"{}", qos=1)
+@callback
+def ask_later(hass: HomeAssistant, topics: Iterable[str]) -> None:
+    """Ask each EMS for the versions of its EMUs, as soon as Home Assistant has collected and made its subscriptions."""
+
+    async def async_ask(_: datetime) -> None:
+        for topic in topics:
+            await mqtt.async_publish(hass, topic.removesuffix("result") + "command", b"{}", qos=1)
+
+    async_call_later(hass, ASK_AFTER, async_ask)
 
 
 @callback
