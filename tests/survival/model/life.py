@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, override
 
 from homeassistant import loader
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 ENTRY_ID: Final = "model"
 SETTLING: Final = 25
 """Rounds of the event loop: more than any chain of callbacks and tasks between two messages has links."""
+_OURS: Final = str(Path("custom_components", DOMAIN))
 _BURIAL: Final = 50
 """Rounds in which what a crash has cut off must be gone."""
 
@@ -73,8 +75,8 @@ class Complaints(logging.Handler):
     @override
     def emit(self, record: logging.LogRecord) -> None:
         error = record.levelno >= logging.ERROR and not self.only_ours
-        # Home Assistant itself uses our logger as well.
-        if (DOMAIN in record.pathname or error) and not self._loop.died:
+        # Home Assistant itself uses our logger as well, and the checkout may be in a folder that is called like us.
+        if (_OURS in record.pathname or error) and not self._loop.died:
             self.heard.append(f"{record.name}: {self.format(record)}")
 
 
