@@ -238,7 +238,7 @@ class MqttClient(aiomqtt.Client):
     def _write(self) -> None:
         try:
             self._client.loop_write()
-        except Exception:
+        except Exception:  # whatever paho raises: the event loop would log it, and nobody would connect again
             _PAHO_LOGGER.exception("Could not go on writing")
             self._gone()
 

@@ -14,12 +14,18 @@ from homeassistant.helpers.storage import Store
 from homeassistant.helpers.translation import async_load_integrations
 import probatio
 
+from custom_components.emu_ota.protocol.topics import Direction, EmsAddress, Exchange, parse_topic
+
 from .emus import DOMAIN
 
 OURS: Final = "emu_ota"
 FILES: Final = ("known", "active", "history", "index")
 ASK_AFTER: Final = 1.0
-TOPICS: Final = ("emu_upgrade_result", "emu_upgrade")
+TOPICS: Final = (
+    (Exchange.PROGRESS, Direction.RESULT),
+    (Exchange.UPGRADE, Direction.RESULT),
+    (Exchange.UPGRADE, Direction.COMMAND),
+)
 
 
 class BareView(HomeAssistantView):
@@ -35,7 +41,7 @@ class BareView(HomeAssistantView):
 
 
 async def async_do_once(hass: HomeAssistant, topics: Iterable[str]) -> None:
-    """Have actions, a route, texts, stored files, and three more topics of each EMS, and ask each EMS."""
+    """Have actions, a route, texts, stored files, and three more topics per EMS; `topics` are its version results."""
     for name in ("upgrade", "cancel"):
         service.async_register_platform_entity_service(
             hass,
@@ -56,10 +62,9 @@ async def async_do_once(hass: HomeAssistant, topics: Iterable[str]) -> None:
     for name in FILES:
         await Store[dict[str, str]](hass, 1, f"emu_bare.{name}").async_load()
     for topic in topics:
-        system = topic.removesuffix("/emu_version/result")
-        for other in TOPICS:
-            await mqtt.async_subscribe(hass, f"{system}/{other}/result", _hear_nothing, qos=1, encoding=None)
-        await mqtt.async_subscribe(hass, f"{system}/emu_upgrade/command", _hear_nothing, qos=1, encoding=None)
+        for exchange, direction in TOPICS:
+            other = _address(topic).topic(exchange, direction)
+            await mqtt.async_subscribe(hass, other, _hear_nothing, qos=1, encoding=None)
 
 
 @callback
@@ -68,9 +73,17 @@ def ask_later(hass: HomeAssistant, topics: Iterable[str]) -> None:
 
     async def async_ask(_: datetime) -> None:
         for topic in topics:
-            await mqtt.async_publish(hass, topic.removesuffix("result") + "command", b"{}", qos=1)
+            question = _address(topic).topic(Exchange.VERSION, Direction.COMMAND)
+            await mqtt.async_publish(hass, question, b"{}", qos=1)
 
     async_call_later(hass, ASK_AFTER, async_ask)
+
+
+def _address(topic: str) -> EmsAddress:
+    parts = parse_topic(topic)
+    if parts is None:
+        raise ValueError(f"{topic} is no topic of the protocol")
+    return parts.address
 
 
 @callback
