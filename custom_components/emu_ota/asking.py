@@ -89,11 +89,15 @@ class Asking:
         if sooner and not self._open and self._timer is not None:
             self.schedule()
 
+    def answers(self, reply: str | None) -> bool:
+        """Tell whether a result answers an ask of ours."""
+        return bool(self._pending) if reply is None else reply in self._pending
+
     @callback
-    def hold(self, reply: str | None) -> None:
-        """Give a result that came in time, and will be taken as an answer when it is worked off, the time for that."""
-        if self._open and self._answers(reply):
-            self._set_timer(ANSWER_TIMEOUT, self._ask_timed_out)
+    def hold(self) -> None:
+        """Give an answer the time to be worked off, after which it is taken; no other is asked for until then."""
+        self._open = True
+        self._set_timer(ANSWER_TIMEOUT, self._ask_timed_out)
 
     @callback
     def take_answer(self, reply: str | None, at: float) -> float | None:
@@ -101,7 +105,7 @@ class Asking:
 
         `at` is when it came, in seconds since 1970.
         """
-        if not self._answers(reply):
+        if not self.answers(reply):
             return None
         asked_at = self._pending[reply] if reply is not None else min(self._pending.values())
         self._pending.clear()
@@ -136,9 +140,6 @@ class Asking:
         """Ask no more."""
         self._stopped = True
         self._cancel_timer()
-
-    def _answers(self, reply: str | None) -> bool:
-        return bool(self._pending) if reply is None else reply in self._pending
 
     def _set_timer(self, seconds: float, due: Callable[[datetime], None]) -> None:
         self._cancel_timer()

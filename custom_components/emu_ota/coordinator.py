@@ -76,6 +76,8 @@ class EmsCoordinator:
         self._watched_since: float | None = None
         """The first of the answers of which none has been missing since; what moved before it was not seen."""
         self._order_mids: deque[str] = deque(maxlen=16)
+        self._unaware: tuple[int, ...] = ()
+        """The EMUs whose watchers were not told yet that it answers again."""
 
     @property
     def bit_field(self) -> bool:
@@ -262,8 +264,12 @@ class EmsCoordinator:
             if not result.reports:  # nothing of it can be used, so it is no answer either
                 return
         reply = result.envelope.reply
-        if not retained and len(result.reports) > EMUS_PER_SLICE:
-            self._asking.hold(reply)
+        if not retained and self._asking.answers(reply):
+            if not self._answering or len(result.reports) > EMUS_PER_SLICE:
+                self._asking.hold()
+            if not self._answering:
+                # Before its reports are told, so that what they change is written only once.
+                self._begin_answering()
         # Before the answer is taken: what the reports lead to need not be asked for, it has just come.
         yield from self.reports.take_list(result, retained=retained)
         took = None if retained else self._asking.take_answer(reply, at)
@@ -278,11 +284,16 @@ class EmsCoordinator:
         self.response_time = took
         self._watched_since = self._watched_since or self.last_answer.timestamp()
         self._asking.schedule()
-        if self._answering:
-            self._tell_ems()
-        else:
-            LOGGER.info("EMS %s answers", self.uid)
-            self._answering = True
-            self._remember()
-            yield from self._tell_all()
+        if not self._answering:  # it was given up while its answer was worked off
+            self._begin_answering()
+        self._tell_ems()
+        unaware, self._unaware = self._unaware, ()
+        yield from self.reports.tell_all(unaware)
         self.reports.handle_event(AskEnded(answered=True, answering=True))
+
+    def _begin_answering(self) -> None:
+        """Believe that it answers. Entities of EMUs that appear now are born with that, all others are to be told."""
+        LOGGER.info("EMS %s answers", self.uid)
+        self._answering = True
+        self._unaware = tuple(self._emu_listeners)
+        self._remember()

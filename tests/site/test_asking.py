@@ -12,7 +12,7 @@ from simulator.memory import MemoryBroker
 
 from .by_hand import HandEms, ask_times, message, report
 from .conftest import MakeWorld
-from .looks import connection, dropped, shown, told
+from .looks import connection, dropped, fall_silent, shown, told
 from .world import NEW, OLD, PREFIX, UID, World, ems_subentry, firmware_subentry, simulated_ems
 
 INTERVAL = 15 * 60
@@ -159,6 +159,21 @@ async def test_a_late_answer_still_counts(hand: HandEms) -> None:
     await hand.versions(report())
     assert connection(hand.world) == "on"
     assert hand.world.update().attributes["installed_version"] == OLD
+
+
+async def test_a_late_answer_that_an_upgrade_waits_for_is_not_asked_for_again(hand: HandEms) -> None:
+    world = hand.world
+    await hand.versions(report())
+    await fall_silent(world)
+    await world.pass_time(15)
+    install = await world.install()
+    asked = hand.last_mid()
+    await world.pass_time(15)
+    before = world.asks()
+    assert hand.last_mid() == asked
+    await hand.versions(report(), reply=asked)
+    assert (world.ordered(), world.asks()) == ([2], before)
+    install.cancel()
 
 
 async def test_an_answer_to_somebody_else_is_news_but_no_answer(hand: HandEms) -> None:

@@ -2,9 +2,14 @@
 
 import pytest
 
+from custom_components.emu_ota.emu_reports import EMUS_PER_SLICE, NEW_EMUS_PER_SLICE
+
 from .by_hand import HandEms, Writes, report
-from .looks import connection, shown
+from .looks import fall_silent, shown
 from .world import NEW, World
+
+FOLLOWING = ("status", "upgrade_stage", "upgrade_component", "reported_result")
+"""The sensors of an EMU that are there only while its EMS answers."""
 
 
 def ids(world: World, device_id: int, *keys: str) -> list[str]:
@@ -64,6 +69,45 @@ async def test_nothing_is_written_while_nothing_happens(world: World) -> None:
     assert writes.take() == []
 
 
+@pytest.mark.parametrize("emus", [2, EMUS_PER_SLICE + NEW_EMUS_PER_SLICE])
+async def test_the_first_answer_writes_each_entity_once(hand: HandEms, emus: int) -> None:
+    world, writes = hand.world, Writes(hand.world)
+    await hand.versions(*(report(number) for number in range(1, emus + 1)))
+    assert writes.take() == sorted(
+        [
+            world.entity_id("binary_sensor", "connection", None),
+            world.entity_id("button", "refresh", None),
+            *(
+                entity_id
+                for number in range(1, emus + 1)
+                for entity_id in (
+                    world.entity_id("update", "firmware", number),
+                    world.entity_id("event", "upgrade", number),
+                    *ids(world, number, *FOLLOWING, "last_upgrade"),
+                )
+            ),
+        ]
+    )
+    assert {shown(world, "status", number) for number in range(1, emus + 1)} == {"running"}
+
+
+@pytest.mark.parametrize("emus", [2, EMUS_PER_SLICE + 1])
+async def test_an_answer_that_ends_a_silence_writes_each_entity_that_follows_once(hand: HandEms, emus: int) -> None:
+    world = hand.world
+    await hand.versions(*(report(number) for number in range(1, emus + 1)))
+    await fall_silent(world)
+    writes = Writes(world)
+    await hand.versions(report(1, status=3), *(report(number) for number in range(2, emus + 1)))
+    assert writes.take() == sorted(
+        [
+            world.entity_id("binary_sensor", "connection", None),
+            world.entity_id("button", "refresh", None),
+            *(entity_id for number in range(1, emus + 1) for entity_id in ids(world, number, *FOLLOWING)),
+        ]
+    )
+    assert (shown(world, "status", 1), shown(world, "status", emus)) == ("fault", "running")
+
+
 @pytest.mark.usefixtures("every_entity_enabled")
 async def test_progress_is_written_at_most_every_ten_seconds(hand: HandEms) -> None:
     world = hand.world
@@ -113,11 +157,11 @@ async def test_falling_silent_writes_each_entity_that_follows_once(hand: HandEms
     world = hand.world
     await hand.versions(report())
     writes = Writes(world)
-    await world.until(lambda: connection(world) == "off", 2000, 5)
+    await fall_silent(world)
     assert writes.take() == sorted(
         [
             world.entity_id("binary_sensor", "connection", None),
             world.entity_id("button", "refresh", None),
-            *ids(world, 2, "status", "upgrade_stage", "upgrade_component", "reported_result"),
+            *ids(world, 2, *FOLLOWING),
         ]
     )
