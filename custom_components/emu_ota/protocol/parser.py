@@ -225,11 +225,11 @@ def _required(data: Mapping[str, _Json], key: str) -> int:
 
 def _optional(data: Mapping[str, _Json], key: str) -> int | None:
     value = data.get(key)
+    if type(value) is int:  # which bool is not
+        return value
     if value is None or value == "":
         return None
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise MalformedMessage(Malformation.BAD_REPORT, f"{key} is no integer")
-    return value
+    raise MalformedMessage(Malformation.BAD_REPORT, f"{key} is no integer")
 
 
 def _optional_code[Code: IntEnum](codes: type[Code], data: Mapping[str, _Json], key: str) -> Code | int | None:
