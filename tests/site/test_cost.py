@@ -4,7 +4,6 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
-import time
 
 from homeassistant.core import HassJob
 from homeassistant.util.async_ import get_scheduled_timer_handles
@@ -274,36 +273,3 @@ async def test_an_idle_hour_of_a_hundred_emss(
     assert 1 <= messages <= 4
     assert 100 <= timers <= 500
     assert writes.take() == []
-
-
-async def test_the_states_of_one_whole_upgrade(hand: HandEms, record_property: Callable[[str, object], None]) -> None:
-    """Seven components with a hundred steps each: at most 60 rows in the recorder, and 6 per minute."""
-    world, asked = hand.world, 0
-
-    async def tell(stage: int, content: int, component: int, seconds: float = 1) -> None:
-        """Report the EMU, and answer what was asked in the meantime."""
-        nonlocal asked
-        await world.tick(seconds)
-        told = report(success=512, device=component, stage=stage, content=content)
-        await hand.progress(told)
-        if (asks := world.asks()) > asked:
-            asked = asks
-            await hand.versions(told, reply=hand.last_mid())
-
-    await hand.versions(report(), reply=hand.last_mid())
-    before, started = len(world.changes), time.time()
-    await world.install()
-    for component in (3, 21, 22, 23, 24, 25, 26):
-        for stage in (1, 2):
-            await tell(stage, 0, component, 2)
-        for percent in range(101):
-            await tell(3, percent, component)
-        for stage in (4, 5):
-            await tell(stage, 100, component, 2)
-    await hand.versions(report(success=511, version=NEW))
-    await world.tick(1)
-    assert world.last_upgrade() == ("succeeded", None)
-    rows, minutes = len(world.changes) - before, (time.time() - started) / 60
-    record_property("rows", rows)
-    record_property("minutes", round(minutes, 1))
-    assert 7 * 5 <= rows <= 60 + 6 * minutes
