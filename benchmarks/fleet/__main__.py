@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import os
 from pathlib import Path
 import platform
+import re
 import sys
 import time
 from typing import Final
@@ -26,7 +27,7 @@ from .table import table, verdicts, write
 QUICK: Final = SIZES[:2]
 PEERS: Final = frozenset({Subject.YAML, Subject.EXPERT})
 SMALL: Final = 100
-"""EMUs up to which all is over so soon that a slow second of the machine spoils it: these are measured more often."""
+"""EMUs up to which all is over so soon that a slow second of the machine spoils it: these take more rounds."""
 DEAR: Final = 500
 """EMUs from which on a peer takes minutes: it is measured in one process only, with fewer rounds, and not its memory.
 
@@ -35,27 +36,19 @@ What it is held to is far off, and each of its messages is so long that a few ar
 DEAR_ROUNDS: Final = 2
 
 
-def jobs(sizes: tuple[Shape, ...], passes: int) -> Iterator[Job]:
-    """Yield what to measure, in turns."""
-    for turn in range(2 * passes + 1):
+def jobs(sizes: tuple[Shape, ...], processes: int) -> Iterator[Job]:
+    """Yield what to measure, in turns, so that each subject has so many processes at each size."""
+    for turn in range(processes):
         for shape in sizes:
             for subject in (Subject.OURS, Subject.BARE, Subject.ONCE):
                 yield Job(subject, shape, Part.SET_UP, turn)
             for subject in (Subject.OURS, Subject.YAML, Subject.EXPERT, Subject.BARE):
-                if turn >= turns(subject, shape, passes):
+                if turn and is_dear(subject, shape):
                     continue
                 yield Job(subject, shape, Part.TIME, turn)
                 if not turn and not is_dear(subject, shape):
                     yield Job(subject, shape, Part.MEMORY, turn)
-        if turn < passes:
-            yield Job(Subject.OURS, DISCOVERED, Part.TIME, turn)
-
-
-def turns(subject: Subject, shape: Shape, passes: int) -> int:
-    """Return in how many processes a subject is measured at a size."""
-    if is_dear(subject, shape):
-        return 1
-    return passes if subject in PEERS or shape.emus > SMALL else 2 * passes + 1
+        yield Job(Subject.OURS, DISCOVERED, Part.TIME, turn)
 
 
 def rounds(subject: Subject, shape: Shape, of_large: int) -> int:
@@ -68,6 +61,15 @@ def rounds(subject: Subject, shape: Shape, of_large: int) -> int:
 def is_dear(subject: Subject, shape: Shape) -> bool:
     """Tell whether a subject takes minutes at a size."""
     return subject in PEERS and shape.emus >= DEAR
+
+
+def machine() -> str:
+    """Return what measures: its processor, where the system tells that, and its cores."""
+    told = Path("/proc/cpuinfo")
+    names = (
+        re.findall(r"^model name\s*: (.+)$", told.read_text(encoding="utf-8"), re.MULTILINE) if told.exists() else []
+    )
+    return f"{os.cpu_count()} cores of {names[0] if names else platform.machine()}"
 
 
 def over_time(kept: Kept) -> str:
@@ -88,8 +90,8 @@ def over_time(kept: Kept) -> str:
 def main() -> None:
     """Measure, print, and write."""
     command_line = argparse.ArgumentParser(prog="scripts/bench", description="Measures a fleet of EMUs.")
-    command_line.add_argument("--quick", action="store_true", help="small sizes only, one pass")
-    command_line.add_argument("--passes", type=int, default=2, help="processes per subject and size (%(default)s)")
+    command_line.add_argument("--quick", action="store_true", help="small sizes only, three processes")
+    command_line.add_argument("--processes", type=int, default=5, help="per subject and size (%(default)s)")
     command_line.add_argument("--rounds", type=int, default=7, help="in each process, at large sizes (%(default)s)")
     command_line.add_argument("--write", type=Path, metavar="FILE", help="put the tables into this file as well")
     command_line.add_argument(
@@ -99,10 +101,10 @@ def main() -> None:
         help="what is found goes here at once, and what is here is not measured again",
     )
     options = command_line.parse_args()
-    sizes, passes = (QUICK, 1) if options.quick else (SIZES, options.passes)
+    sizes, processes = (QUICK, 3) if options.quick else (SIZES, options.processes)
     kept, started = Kept(options.keep), time.monotonic()
     with Mosquitto() as broker:
-        for job in jobs(sizes, passes):
+        for job in jobs(sizes, processes):
             if job in kept:
                 continue
             minutes = (time.monotonic() - started) / 60
@@ -115,7 +117,7 @@ def main() -> None:
             kept.measure_lasting(broker.port)
     text = "\n\n".join(
         (
-            f"Home Assistant {release()}, Python {platform.python_version()}, {os.cpu_count()} cores.",
+            f"Home Assistant {release()}, Python {platform.python_version()}, {platform.system()}, {machine()}.",
             table("ratios by EMUs", RATIOS, kept.medians()),
             over_time(kept),
             table("absolute by EMUs", ABSOLUTE, kept.medians()),
