@@ -44,7 +44,8 @@ class Site:
 
     def complaints(self) -> list[str]:
         """Return the warnings and errors about the integration in Home Assistant's log, deprecations too."""
-        lines = self.log.read_text(encoding="utf-8").splitlines()
+        # The checkout may be in a folder that is called like us.
+        lines = self.log.read_text(encoding="utf-8").replace(str(ROOT), "").splitlines()
         about_us = [line for line in lines if "emu_ota" in line and re.search(" (WARNING|ERROR|CRITICAL) ", line)]
         # It says so of everything that is not its own.
         return [line for line in about_us if "which has not been tested by Home Assistant" not in line]
