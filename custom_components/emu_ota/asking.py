@@ -96,6 +96,7 @@ class Asking:
     @callback
     def hold(self) -> None:
         """Give an answer the time to be worked off, after which it is taken; no other is asked for until then."""
+        self.unanswered = 0
         self._open = True
         self._set_timer(ANSWER_TIMEOUT, self._ask_timed_out)
 

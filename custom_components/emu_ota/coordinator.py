@@ -10,7 +10,7 @@ from homeassistant.util import dt as dt_util
 from .asking import ASK_INTERVAL, ASK_UPGRADING, Asking, new_stamp
 from .const import LOGGER
 from .ems_events import AskEnded, ForeignOrder, OrderAnswered
-from .emu_reports import EMUS_PER_SLICE, EmuReports
+from .emu_reports import EmuReports
 from .protocol import commands, parser
 from .protocol.commands import Command
 from .protocol.errors import Malformation, MalformedMessage
@@ -265,8 +265,7 @@ class EmsCoordinator:
                 return
         reply = result.envelope.reply
         if not retained and self._asking.answers(reply):
-            if not self._answering or len(result.reports) > EMUS_PER_SLICE:
-                self._asking.hold()
+            self._asking.hold()
             if not self._answering:
                 # Before its reports are told, so that what they change is written only once.
                 self._begin_answering()

@@ -9,7 +9,9 @@ from homeassistant.core import HassJob
 from homeassistant.util.async_ import get_scheduled_timer_handles
 import orjson
 import pytest
+from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
+from custom_components.emu_ota.asking import ANSWER_TIMEOUT
 from custom_components.emu_ota.coordinator import EmsCoordinator
 from custom_components.emu_ota.ems_events import EmsEvent, EmuReported, ReportsEnded
 from custom_components.emu_ota.emu_reports import EMUS_PER_SLICE, NEW_EMUS_PER_SLICE
@@ -18,7 +20,7 @@ from simulator.emu import SimulatedEmu
 
 from .by_hand import HandEms, Writes, message, report
 from .conftest import MakeWorld
-from .looks import shown
+from .looks import fall_silent, shown, told
 from .world import NEW, OLD, UID, World, simulated_ems
 
 MANY = 4 * EMUS_PER_SLICE
@@ -173,6 +175,16 @@ async def turns(world: World) -> list[int]:
     return found
 
 
+async def begun(world: World) -> None:
+    """Wait until the first of many new versions are taken over, but not the last."""
+    for _ in range(5):
+        if coordinator(world).emus[1].version == NEW:
+            break
+        await asyncio.sleep(0)
+    assert coordinator(world).emus[1].version == NEW
+    assert coordinator(world).emus[MANY].version == OLD
+
+
 async def test_a_long_list_gives_the_loop_back_in_between(hand: HandEms) -> None:
     await hand.versions(*many())
     hand.world.broker.publish(hand.topic(Exchange.VERSION), message(Exchange.VERSION, many(version=NEW)))
@@ -202,6 +214,24 @@ async def test_an_answer_counts_when_all_of_it_is_worked_off(hand: HandEms) -> N
     assert asked.last_answer != before
 
 
+async def test_an_answer_that_takes_long_to_be_worked_off_ends_a_silence_for_good(
+    hand: HandEms, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = hand.world
+    await hand.versions(*many())
+    await fall_silent(world)
+    caplog.clear()
+    answer = message(Exchange.VERSION, many(version=NEW), reply=hand.last_mid())
+    world.broker.publish(hand.topic(Exchange.VERSION), answer)
+    await begun(world)
+    world.freezer.tick(ANSWER_TIMEOUT + 1)
+    async_fire_time_changed(world.hass)
+    assert coordinator(world).emus[MANY].version == OLD
+    await world.settle()
+    assert world.update(MANY).attributes["installed_version"] == NEW
+    assert told(caplog, UID) == [f"EMS {UID} answers"]
+
+
 async def test_what_comes_while_a_long_list_is_worked_off_comes_after_it(hand: HandEms) -> None:
     await hand.versions(*many())
     hand.world.broker.publish(hand.topic(Exchange.VERSION), message(Exchange.VERSION, many(version=NEW)))
@@ -225,12 +255,7 @@ async def test_a_flood_of_long_lists_is_worked_off_in_place_of_kept(hand: HandEm
 async def test_an_entry_can_be_unloaded_in_the_middle_of_a_long_list(hand: HandEms) -> None:
     await hand.versions(*many())
     hand.world.broker.publish(hand.topic(Exchange.VERSION), message(Exchange.VERSION, many(version=NEW)))
-    for _ in range(5):
-        if coordinator(hand.world).emus[1].version == NEW:  # it is at it
-            break
-        await asyncio.sleep(0)
-    assert coordinator(hand.world).emus[1].version == NEW
-    assert coordinator(hand.world).emus[MANY].version == OLD
+    await begun(hand.world)
     await hand.world.reload()
     assert hand.world.update(1).attributes["installed_version"] == NEW
     assert hand.world.update(MANY).attributes["installed_version"] == OLD
