@@ -27,7 +27,9 @@ from .table import table, verdicts, write
 QUICK: Final = SIZES[:2]
 PEERS: Final = frozenset({Subject.YAML, Subject.EXPERT})
 SMALL: Final = 100
-"""EMUs up to which all is over so soon that a slow second of the machine spoils it: these take more rounds."""
+"""EMUs up to which all is over so soon that a slow second of the machine spoils it: these are measured more often."""
+MORE: Final = 3
+"""Processes that these have besides."""
 DEAR: Final = 500
 """EMUs from which on a peer takes minutes: it is measured in one process only, with fewer rounds, and not its memory.
 
@@ -37,9 +39,11 @@ DEAR_ROUNDS: Final = 2
 
 
 def jobs(sizes: tuple[Shape, ...], processes: int) -> Iterator[Job]:
-    """Yield what to measure, in turns, so that each subject has so many processes at each size."""
-    for turn in range(processes):
+    """Yield what to measure, in turns."""
+    for turn in range(processes + MORE):
         for shape in sizes:
+            if turn >= processes and shape.emus > SMALL:
+                continue
             for subject in (Subject.OURS, Subject.BARE, Subject.ONCE):
                 yield Job(subject, shape, Part.SET_UP, turn)
             for subject in (Subject.OURS, Subject.YAML, Subject.EXPERT, Subject.BARE):
@@ -48,7 +52,8 @@ def jobs(sizes: tuple[Shape, ...], processes: int) -> Iterator[Job]:
                 yield Job(subject, shape, Part.TIME, turn)
                 if not turn and not is_dear(subject, shape):
                     yield Job(subject, shape, Part.MEMORY, turn)
-        yield Job(Subject.OURS, DISCOVERED, Part.TIME, turn)
+        if turn < processes:
+            yield Job(Subject.OURS, DISCOVERED, Part.TIME, turn)
 
 
 def rounds(subject: Subject, shape: Shape, of_large: int) -> int:
@@ -90,8 +95,8 @@ def over_time(kept: Kept) -> str:
 def main() -> None:
     """Measure, print, and write."""
     command_line = argparse.ArgumentParser(prog="scripts/bench", description="Measures a fleet of EMUs.")
-    command_line.add_argument("--quick", action="store_true", help="small sizes only, three processes")
-    command_line.add_argument("--processes", type=int, default=5, help="per subject and size (%(default)s)")
+    command_line.add_argument("--quick", action="store_true", help="small sizes only, three processes for each")
+    command_line.add_argument("--processes", type=int, default=5, help="of each at large sizes (%(default)s)")
     command_line.add_argument("--rounds", type=int, default=7, help="in each process, at large sizes (%(default)s)")
     command_line.add_argument("--write", type=Path, metavar="FILE", help="put the tables into this file as well")
     command_line.add_argument(
@@ -101,7 +106,7 @@ def main() -> None:
         help="what is found goes here at once, and what is here is not measured again",
     )
     options = command_line.parse_args()
-    sizes, processes = (QUICK, 3) if options.quick else (SIZES, options.processes)
+    sizes, processes = (QUICK, 1) if options.quick else (SIZES, options.processes)
     kept, started = Kept(options.keep), time.monotonic()
     with Mosquitto() as broker:
         for job in jobs(sizes, processes):

@@ -19,7 +19,7 @@ from .storage import StoredEms
 
 EMUS_PER_SLICE: Final = 25
 """EMUs of a list that are told before the event loop gets its turn: some 5 ms, and five times that on a small board."""
-NEW_EMUS_PER_SLICE: Final = 10
+NEW_EMUS_PER_SLICE: Final = 20
 """The same for EMUs that appear: each makes a device and its entities, some 1.5 ms."""
 UNKNOWN_CODES_LOGGED: Final = 6
 """Lines per EMS: a newer device has a handful of new codes, a broken one, or a liar, as many as it likes."""
@@ -128,8 +128,9 @@ class EmuReports:
                 new.append(device_id)
             worth_remembering |= self._take_report(told, before, retained=retained)
             handled += 1
-            if len(new) == NEW_EMUS_PER_SLICE or not handled % EMUS_PER_SLICE:
+            if len(new) == NEW_EMUS_PER_SLICE or handled == EMUS_PER_SLICE:
                 self._tell_new(new)
+                handled = 0
                 yield
         self._tell_new(new)
         self.take_stuck()
