@@ -121,7 +121,7 @@ async def async_remove_config_entry_device(
             if emu_identifier(coordinator.uid, device_id) in device.identifiers:
                 if coordinator.names(device_id) or runtime.upgrades.current(coordinator.uid, device_id) is not None:
                     return False
-                coordinator.forget(device_id)
+                ems.forget(device_id)
                 return True
     # An EMS goes with its subentry; anything else is a leftover.
     return not any((DOMAIN, uid) in device.identifiers for uid in runtime.systems)

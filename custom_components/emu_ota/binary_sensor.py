@@ -21,7 +21,7 @@ async def async_setup_entry(
         EntityFactory(
             add=async_add_entities,
             of_ems=lambda ems: [ConnectionSensor(ems)],
-            of_emu=lambda _ems, _device_id: [],
+            of_emu=lambda _emu: [],
         )
     )
 

@@ -1,9 +1,14 @@
 """One EMU as its entities see it: what is known of it, and what is happening to it."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
+
+from homeassistant.core import CALLBACK_TYPE, callback
 
 from .coordinator import EmsCoordinator
-from .protocol.models import Component, EmuStatus, Report, Stage
+from .firmware.library import FirmwareLibrary
+from .firmware.release import Release
+from .protocol.models import Component, EmuStatus, Report, ReportedResult, Stage
 from .protocol.upgrade import Phase, Upgrade
 from .upgrades import Upgrades
 
@@ -17,81 +22,119 @@ STAGES = (STAGE_IDLE, "queued", "ordered", *_STAGE_NAMES.values(), "restarting")
 """What the upgrade stage can be: the phases before and after the EMU's own stages, and those."""
 
 
+class EmuView(NamedTuple):
+    """All that the entities of an EMU show of it."""
+
+    available: bool
+    """Whether its EMS answers."""
+    version: str | None
+    status: str | None
+    """One of STATUSES; None for a code that is not known."""
+    stage: str | None
+    """One of STAGES; None for a code that is not known."""
+    component: str | None
+    """The component that is being upgraded; None at rest, and for a code that is not known."""
+    progress: int | None
+    """Per cent of the current component's transfer; None outside it."""
+    percentage: int | None
+    """What the update shows: the transfer's progress, or before it that of the fetch from our own view."""
+    result: ReportedResult | None
+    succeeded: tuple[Component, ...] | None
+    """The components that it says succeeded; None where it cannot say."""
+    busy: bool
+    """Whether an upgrade is queued or at work, whoever ordered it."""
+    last_upgrade: Upgrade | None
+    """Its newest upgrade that has an outcome."""
+    release: Release | None
+    """The newest release that is newer than what it runs; else the one that it runs, where that is known."""
+
+
 class Emu:
-    """One EMU. Everything is derived at the moment it is asked for, which is several times for each of its reports."""
+    """One EMU. Its entities watch it, and it looks at itself once for all of them."""
 
-    __slots__ = ("_active", "_reports", "coordinator", "device_id", "upgrades")
+    __slots__ = ("_active", "_library", "_reports", "_watchers", "coordinator", "device_id", "upgrades", "view")
 
-    def __init__(self, coordinator: EmsCoordinator, upgrades: Upgrades, device_id: int) -> None:
-        """Look at an EMU of an EMS."""
+    def __init__(
+        self, coordinator: EmsCoordinator, upgrades: Upgrades, library: FirmwareLibrary, device_id: int
+    ) -> None:
+        """Be an EMU that an EMS has reported, from now on until the EMS is gone or forgets it."""
         self.coordinator = coordinator
         self.upgrades = upgrades
         self.device_id = device_id
         self._reports = coordinator.emus
         self._active = upgrades.active.on(coordinator.uid)
+        self._library = library
+        self._watchers: list[CALLBACK_TYPE] = []
+        self.view = self._look()
+        """As it was when something about it was last told."""
+        coordinator.watch_emu(device_id, self._changed)
 
-    @property
-    def report(self) -> Report:
-        """What is known of it, each figure as it was last told."""
-        return self._reports[self.device_id]
+    def watch(self, changed: CALLBACK_TYPE) -> CALLBACK_TYPE:
+        """Call back when the view is another; returns what ends it."""
+        self._watchers.append(changed)
+        return lambda: self._watchers.remove(changed)
 
     @property
     def upgrade(self) -> Upgrade | None:
-        """Its upgrade that has no outcome yet."""
+        """Its upgrade that has no outcome yet, at this moment."""
         return self._active.get(self.device_id)
 
     @property
-    def last_upgrade(self) -> Upgrade | None:
-        """Its newest upgrade that has an outcome."""
-        return self.upgrades.history.last(self.coordinator.uid, self.device_id)
-
-    @property
     def busy(self) -> bool:
-        """Whether an upgrade is queued or at work, whoever ordered it."""
-        return self.upgrade is not None or self.device_id in self.coordinator.busy
+        """Whether an upgrade is queued or at work at this moment, whoever ordered it."""
+        return self.device_id in self._active or self.device_id in self.coordinator.busy
 
-    @property
-    def status(self) -> str | None:
-        """Its status; None for a code that is not known."""
-        return STATUSES.get(self.report.status)
+    @callback
+    def _changed(self) -> None:
+        view = self._look()
+        if view != self.view:
+            self.view = view
+            for changed in tuple(self._watchers):
+                changed()
 
-    @property
-    def stage(self) -> str | None:
-        """One of STAGES; None for a code that is not known."""
-        upgrade = self.upgrade
-        if upgrade is not None and upgrade.phase is not Phase.UPGRADING:
-            return upgrade.phase.value
-        told = self._told()
-        if upgrade is not None and told is None:  # handed over, but the EMU has not said anything about it yet
-            return Phase.ORDERED.value
-        if told is not None:
-            return _STAGE_NAMES.get(told.stage)
-        stage = self.report.stage
-        return STAGE_IDLE if stage is None or stage in _STAGE_NAMES else None
+    def _look(self) -> EmuView:
+        coordinator, device_id = self.coordinator, self.device_id
+        report, upgrade, bit_field = self._reports[device_id], self.upgrade, coordinator.bit_field
+        busy = self.busy
+        at_work = _at_work(report, upgrade, busy=busy)
+        progress = at_work.progress if at_work is not None and at_work.stage == Stage.TRANSFERRING else None
+        return EmuView(
+            available=coordinator.available,
+            version=report.version,
+            status=STATUSES.get(report.status),
+            stage=_stage(report, upgrade, at_work),
+            component=None if at_work is None else COMPONENTS.get(at_work.component),
+            progress=progress,
+            percentage=progress if upgrade is None else _percentage(upgrade, progress),
+            result=report.result(bit_field=bit_field),
+            succeeded=report.succeeded_components(bit_field=bit_field),
+            busy=busy,
+            last_upgrade=self.upgrades.history.last(coordinator.uid, device_id),
+            release=None if report.version is None else self._release(report.version),
+        )
 
-    @property
-    def component(self) -> str | None:
-        """The component that is being upgraded; None at rest, and for a code that is not known."""
-        told = self._told()
-        return None if told is None else COMPONENTS.get(told.component)
+    def _release(self, installed: str) -> Release | None:
+        return self._library.update_for(installed) or self._library.get(installed)
 
-    @property
-    def progress(self) -> int | None:
-        """Per cent of the current component's transfer; None outside it."""
-        told = self._told()
-        return told.progress if told is not None and told.stage == Stage.TRANSFERRING else None
 
-    @property
-    def percentage(self) -> int | None:
-        """What the update shows: the transfer's progress, or before it that of the fetch from our own view."""
-        upgrade = self.upgrade
-        if upgrade is None or upgrade.phase is not Phase.ORDERED or upgrade.fetched is None or not upgrade.order.size:
-            return self.progress
-        return min(100, 100 * upgrade.fetched.covered // upgrade.order.size)
+def _at_work(report: Report, upgrade: Upgrade | None, *, busy: bool) -> Report | None:
+    """Return the report whose figures are about an upgrade at work; None when there is none."""
+    if upgrade is None:
+        return report if busy else None
+    return upgrade.report if upgrade.phase is Phase.UPGRADING and upgrade.news else None
 
-    def _told(self) -> Report | None:
-        """Return the report whose figures are about an upgrade at work; None when there is none."""
-        upgrade = self.upgrade
-        if upgrade is None:
-            return self.report if self.device_id in self.coordinator.busy else None
-        return upgrade.report if upgrade.phase is Phase.UPGRADING and upgrade.news else None
+
+def _stage(report: Report, upgrade: Upgrade | None, at_work: Report | None) -> str | None:
+    if upgrade is not None and upgrade.phase is not Phase.UPGRADING:
+        return upgrade.phase.value
+    if at_work is not None:
+        return _STAGE_NAMES.get(at_work.stage)
+    if upgrade is not None:  # handed over, but the EMU has not said anything about it yet
+        return Phase.ORDERED.value
+    return STAGE_IDLE if report.stage is None or report.stage in _STAGE_NAMES else None
+
+
+def _percentage(upgrade: Upgrade, progress: int | None) -> int | None:
+    if upgrade.phase is not Phase.ORDERED or upgrade.fetched is None or not upgrade.order.size:
+        return progress
+    return min(100, 100 * upgrade.fetched.covered // upgrade.order.size)

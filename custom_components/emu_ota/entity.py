@@ -10,8 +10,8 @@ from homeassistant.helpers.entity import Entity
 from homeassistant.helpers.event import async_call_later
 
 from .const import DOMAIN
-from .emu import Emu
-from .runtime import Ems, Runtime, emu_identifier
+from .emu import Emu, EmuView
+from .runtime import Ems, emu_identifier
 
 PROGRESS_INTERVAL: Final = 10.0
 """Seconds between states that differ in nothing but progress: each is a row in the recorder."""
@@ -53,56 +53,56 @@ class EmsEntity(Entity):
             self.async_write_ha_state()
 
 
-class EmuEntity[View](Entity):
+class EmuEntity[Part](Entity):
     """An entity of an EMU. It writes its state when something of it changed, and only then."""
 
     _attr_has_entity_name = True
     _attr_should_poll = False
 
-    def __init__(self, runtime: Runtime, ems: Ems, device_id: int, key: str) -> None:
+    def __init__(self, emu: Emu, key: str) -> None:
         """Belong to the EMU's device."""
-        coordinator = ems.coordinator
-        self.emu = Emu(coordinator, runtime.upgrades, device_id)
+        uid, device_id = emu.coordinator.uid, emu.device_id
+        self.emu = emu
         self._attr_translation_key = key
-        self._attr_unique_id = f"{coordinator.uid}_{device_id}_{key}"
-        self._attr_device_info = DeviceInfo(identifiers={emu_identifier(coordinator.uid, device_id)})
-        self._shown: View | None = None
+        self._attr_unique_id = f"{uid}_{device_id}_{key}"
+        self._attr_device_info = DeviceInfo(identifiers={emu_identifier(uid, device_id)})
+        self._shown: Part | None = None
 
-    def _view(self) -> View:
-        """Return all that the state is made of; it has to be cheap, and nothing else is looked at."""
+    def _part(self, view: EmuView) -> Part:
+        """Return all of the view that the state is made of; it has to be cheap, and nothing else is looked at."""
         raise NotImplementedError
 
-    def _take(self, view: View, before: View | None) -> None:
+    def _take(self, part: Part, before: Part | None) -> None:
         """Take over into the entity's attributes what the state is made of; `before` is what that was so far."""
         raise NotImplementedError
 
     @override
     async def async_added_to_hass(self) -> None:
         await super().async_added_to_hass()
-        self._shown = self._view()
+        self._shown = self._part(self.emu.view)
         self._take(self._shown, None)
-        self.async_on_remove(self.emu.coordinator.watch_emu(self.emu.device_id, self._emu_changed))
+        self.async_on_remove(self.emu.watch(self._emu_changed))
 
     @callback
     def _emu_changed(self) -> None:
-        view, before = self._view(), self._shown
-        if view != before:
-            self._shown = view
-            self._take(view, before)
+        part, before = self._part(self.emu.view), self._shown
+        if part != before:
+            self._shown = part
+            self._take(part, before)
             self.async_write_ha_state()
 
 
-class EmuProgressEntity[View](EmuEntity[View]):
+class EmuProgressEntity[Part](EmuEntity[Part]):
     """An entity of an EMU that shows progress too, but not each step of it."""
 
-    def __init__(self, runtime: Runtime, ems: Ems, device_id: int, key: str) -> None:
+    def __init__(self, emu: Emu, key: str) -> None:
         """Belong to the EMU's device."""
-        super().__init__(runtime, ems, device_id, key)
+        super().__init__(emu, key)
         self._shown_progress: int | None = None
         self._shown_at = 0.0
         self._show_later: CALLBACK_TYPE | None = None
 
-    def _progress(self) -> int | None:
+    def _progress(self, view: EmuView) -> int | None:
         """Return the progress that the state shows, in per cent."""
         raise NotImplementedError
 
@@ -112,18 +112,19 @@ class EmuProgressEntity[View](EmuEntity[View]):
 
     @override
     async def async_added_to_hass(self) -> None:
-        self._note_shown(self._progress())
+        self._note_shown(self._progress(self.emu.view))
         await super().async_added_to_hass()
         self.async_on_remove(self._cancel_later)
 
     @callback
     @override
     def _emu_changed(self) -> None:
-        view, before, progress = self._view(), self._shown, self._progress()
+        view, before = self.emu.view, self._shown
+        part, progress = self._part(view), self._progress(view)
         # That a transfer has ended is shown at once, that one has begun like every other step of it.
-        if view != before or (progress is None and self._shown_progress is not None):
-            self._shown = view
-            self._take(view, before)
+        if part != before or (progress is None and self._shown_progress is not None):
+            self._shown = part
+            self._take(part, before)
             self._show(progress)
             return
         self._take_progress(progress)
@@ -136,7 +137,7 @@ class EmuProgressEntity[View](EmuEntity[View]):
 
     @callback
     def _show_now(self, _: datetime) -> None:
-        self._show(self._progress())
+        self._show(self._progress(self.emu.view))
 
     def _show(self, progress: int | None) -> None:
         self._cancel_later()

@@ -7,9 +7,10 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .announcements import EXTERNAL_CHANGE, Announcement
+from .emu import Emu, EmuView
 from .entity import EmuEntity
 from .protocol.upgrade import Outcome
-from .runtime import Ems, EmuOtaConfigEntry, EntityFactory, Runtime
+from .runtime import EmuOtaConfigEntry, EntityFactory
 from .upgrade_attributes import upgrade_attributes
 
 PARALLEL_UPDATES = 0  # nothing is polled and nothing is done
@@ -19,12 +20,11 @@ async def async_setup_entry(
     hass: HomeAssistant, entry: EmuOtaConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
 ) -> None:
     """Make the event entity of every EMU, now and later."""
-    runtime = entry.runtime_data
-    runtime.add_platform(
+    entry.runtime_data.add_platform(
         EntityFactory(
             add=async_add_entities,
             of_ems=lambda _ems: [],
-            of_emu=lambda ems, device_id: [UpgradeEvent(runtime, ems, device_id)],
+            of_emu=lambda emu: [UpgradeEvent(emu)],
         )
     )
 
@@ -34,18 +34,18 @@ class UpgradeEvent(EmuEntity[bool], EventEntity):
 
     _attr_event_types = ["queued", "started", *Outcome, "amended", EXTERNAL_CHANGE]  # noqa: RUF012 - as the base has it
 
-    def __init__(self, runtime: Runtime, ems: Ems, device_id: int) -> None:
+    def __init__(self, emu: Emu) -> None:
         """Listen for an EMU."""
-        super().__init__(runtime, ems, device_id, "upgrade")
+        super().__init__(emu, "upgrade")
 
     @override
-    def _view(self) -> bool:
+    def _part(self, view: EmuView) -> bool:
         # An event of an unavailable entity would be lost.
-        return self.emu.report.version is not None
+        return view.version is not None
 
     @override
-    def _take(self, view: bool, before: bool | None) -> None:
-        self._attr_available = view
+    def _take(self, part: bool, before: bool | None) -> None:
+        self._attr_available = part
 
     @override
     async def async_added_to_hass(self) -> None:

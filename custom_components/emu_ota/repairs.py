@@ -5,7 +5,6 @@ from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 import probatio
 
-from .emu import Emu
 from .issues import DATA_ENTRY_ID, DATA_UPGRADE_ID, issue_placeholders, unresolved
 from .protocol.upgrade import Order, Upgrade
 from .runtime import EmuOtaConfigEntry, Runtime
@@ -48,7 +47,8 @@ class TryAgainFlow(RepairsFlow):
             return self.async_abort(reason="release_gone", description_placeholders=named)
         if order.package is not None and runtime.releases.offers.base.url is None:
             return self.async_abort(reason="no_download_address", description_placeholders=named)
-        if Emu(ems.coordinator, runtime.upgrades, failed.device_id).busy:
+        emu = ems.emus.get(failed.device_id)
+        if emu is not None and emu.busy:
             return self.async_abort(reason="emu_busy", description_placeholders=named)
         if unresolved(self.hass, entry, failed.uid, failed.device_id) is not failed:
             return self.async_abort(reason="outdated")

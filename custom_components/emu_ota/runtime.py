@@ -1,8 +1,8 @@
 """What a loaded config entry consists of, and how its subentries come and go in place."""
 
 import asyncio
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field
 
 from homeassistant.config_entries import ConfigEntry, ConfigEntryState, ConfigSubentry
 from homeassistant.core import HomeAssistant, callback
@@ -21,6 +21,7 @@ from .const import (
     SUBENTRY_EMS,
 )
 from .coordinator import EmsCoordinator
+from .emu import Emu
 from .firmware.packages import PackageStore
 from .protocol.topics import EmsAddress
 from .protocol.upgrade import Upgrade
@@ -41,6 +42,12 @@ class Ems:
     coordinator: EmsCoordinator
     registry_id: str
     """Of its device in Home Assistant's registry."""
+    emus: dict[int, Emu] = field(default_factory=dict)
+
+    def forget(self, device_id: int) -> None:
+        """Forget an EMU that it no longer names."""
+        self.emus.pop(device_id, None)
+        self.coordinator.forget(device_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +56,7 @@ class EntityFactory:
 
     add: AddConfigEntryEntitiesCallback
     of_ems: Callable[[Ems], Iterable[Entity]]
-    of_emu: Callable[[Ems, int], Iterable[Entity]]
+    of_emu: Callable[[Emu], Iterable[Entity]]
 
 
 class Runtime:
@@ -109,7 +116,7 @@ class Runtime:
         """Let a platform make its entities, of what is known now and of what appears later."""
         self._factories.append(factory)
         for ems in self.systems.values():
-            self._add_entities((factory,), ems, ems.coordinator.emus, with_ems=True)
+            self._add_entities((factory,), ems, ems.emus.values(), with_ems=True)
 
     async def async_entry_updated(self) -> None:
         """Take over changed subentries and options in place: no reload, no upgrade disturbed."""
@@ -157,42 +164,42 @@ class Runtime:
         ems = Ems(subentry.subentry_id, coordinator, device.id)
         coordinator.reports.handle_new_emus = lambda device_ids: self._emus_appeared(ems, device_ids)
         for device_id in coordinator.emus:
-            self._add_device(ems, device_id)
+            self._add_emu(ems, device_id)
         self.systems[uid] = ems
         self._coordinators[uid] = coordinator
         self.upgrades.adopt(coordinator)
         # What is heard from here on makes entities of its own.
-        self._add_entities(self._factories, ems, coordinator.emus, with_ems=True)
+        self._add_entities(self._factories, ems, ems.emus.values(), with_ems=True)
         await coordinator.async_subscribe()
         return ems
 
     def _emus_appeared(self, ems: Ems, device_ids: Iterable[int]) -> None:
-        for device_id in device_ids:
-            self._add_device(ems, device_id)
-        self._add_entities(self._factories, ems, device_ids)
+        self._add_entities(self._factories, ems, [self._add_emu(ems, device_id) for device_id in device_ids])
 
-    def _add_device(self, ems: Ems, device_id: int) -> None:
+    def _add_emu(self, ems: Ems, device_id: int) -> Emu:
         """Register the device of an EMU, and keep its software version at what the EMU reports."""
         registry, coordinator = dr.async_get(self._hass), ems.coordinator
+        emu = ems.emus[device_id] = Emu(coordinator, self.upgrades, self.releases.library, device_id)
         device = registry.async_get_or_create(
             config_entry_id=self._entry.entry_id,
             config_subentry_id=ems.subentry_id,
             identifiers={emu_identifier(coordinator.uid, device_id)},
             name=emu_name(coordinator.name, device_id),
             model="EMU",
-            sw_version=coordinator.emus[device_id].version,
+            sw_version=emu.view.version,
             via_device_id=ems.registry_id,
         )
         shown = device.sw_version
 
         def emu_changed() -> None:
             nonlocal shown
-            version = coordinator.emus[device_id].version
+            version = emu.view.version
             if version != shown and registry.async_get(device.id) is not None:
                 shown = version
                 registry.async_update_device(device.id, sw_version=version)
 
-        coordinator.watch_emu(device_id, emu_changed)
+        emu.watch(emu_changed)
+        return emu
 
     def _remove_ems(self, ems: Ems) -> None:
         uid = ems.coordinator.uid
@@ -214,12 +221,11 @@ class Runtime:
                 registry.async_update_device(device.id, name=emu_name(name, device_id))
 
     def _add_entities(
-        self, factories: Iterable[EntityFactory], ems: Ems, device_ids: Iterable[int], *, with_ems: bool = False
+        self, factories: Iterable[EntityFactory], ems: Ems, emus: Collection[Emu], *, with_ems: bool = False
     ) -> None:
-        emus = tuple(device_ids)
         for factory in factories:
             entities = [*factory.of_ems(ems)] if with_ems else []
-            entities += [entity for device_id in emus for entity in factory.of_emu(ems, device_id)]
+            entities += [entity for emu in emus for entity in factory.of_emu(emu)]
             if entities:
                 factory.add(entities, config_subentry_id=ems.subentry_id)
 

@@ -8,6 +8,7 @@ from homeassistant.components.update import UpdateDeviceClass, UpdateEntity, Upd
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
+from .emu import Emu, EmuView
 from .entity import EmuProgressEntity
 from .firmware.index_fetch import CannotRefresh
 from .firmware.link import parse_link
@@ -16,7 +17,7 @@ from .install_errors import invalid_request, raise_for_outcome, upgrade_interrup
 from .protocol.commands import is_md5
 from .protocol.upgrade import Order, Phase
 from .protocol.version import MAX_VERSION_LENGTH, is_newer
-from .runtime import Ems, EmuOtaConfigEntry, EntityFactory, Runtime
+from .runtime import EmuOtaConfigEntry, EntityFactory, Runtime
 from .waiting import UpgradeInterrupted
 
 # Each install waits for its outcome; who goes first is the queue's to say, where it can be seen and cancelled.
@@ -32,16 +33,16 @@ async def async_setup_entry(
         EntityFactory(
             add=async_add_entities,
             of_ems=lambda _ems: [],
-            of_emu=lambda ems, device_id: [EmuFirmware(runtime, ems, device_id)],
+            of_emu=lambda emu: [EmuFirmware(runtime, emu)],
         )
     )
 
 
-type _View = tuple[str | None, bool, str | None, Release | None]
+type _Part = tuple[str | None, bool, str | None, Release | None]
 """What is installed, whether an upgrade is at work and on which component, and which release is shown."""
 
 
-class EmuFirmware(EmuProgressEntity[_View], UpdateEntity):
+class EmuFirmware(EmuProgressEntity[_Part], UpdateEntity):
     """The firmware of an EMU: a view of its reports, the library, and its upgrade."""
 
     _attr_device_class = UpdateDeviceClass.FIRMWARE
@@ -52,9 +53,9 @@ class EmuFirmware(EmuProgressEntity[_View], UpdateEntity):
         | UpdateEntityFeature.RELEASE_NOTES
     )
 
-    def __init__(self, runtime: Runtime, ems: Ems, device_id: int) -> None:
+    def __init__(self, runtime: Runtime, emu: Emu) -> None:
         """Look at an EMU."""
-        super().__init__(runtime, ems, device_id, "firmware")
+        super().__init__(emu, "firmware")
         self._releases = runtime.releases
         self._library = runtime.releases.library
 
@@ -66,28 +67,20 @@ class EmuFirmware(EmuProgressEntity[_View], UpdateEntity):
 
     @override
     async def async_release_notes(self) -> str | None:
-        release = self._release()
+        release = self.emu.view.release
         return None if release is None else release.notes
 
     @override
     def version_is_newer(self, latest_version: str, installed_version: str) -> bool:
         return is_newer(latest_version, installed_version)
 
-    def _release(self) -> Release | None:
-        """Return the release that `latest_version` is about."""
-        installed = self.emu.report.version
-        if installed is None:
-            return None
-        return self._library.update_for(installed) or self._library.get(installed)
+    @override
+    def _part(self, view: EmuView) -> _Part:
+        return view.version, view.busy, view.component, view.release
 
     @override
-    def _view(self) -> _View:
-        emu = self.emu
-        return emu.report.version, emu.busy, emu.component, self._release()
-
-    @override
-    def _take(self, view: _View, before: _View | None) -> None:
-        installed, _, _, release = view
+    def _take(self, part: _Part, before: _Part | None) -> None:
+        installed, _, _, release = part
         if before is None or installed != before[0]:
             # Actions on unavailable entities are skipped in silence, so it stays while the EMS is away.
             self._attr_available = installed is not None
@@ -100,8 +93,8 @@ class EmuFirmware(EmuProgressEntity[_View], UpdateEntity):
             self._attr_release_summary = None if release is None else release.summary
 
     @override
-    def _progress(self) -> int | None:
-        return self.emu.percentage
+    def _progress(self, view: EmuView) -> int | None:
+        return view.percentage
 
     @override
     def _take_progress(self, progress: int | None) -> None:
