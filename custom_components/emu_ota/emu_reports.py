@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
+from itertools import batched
 from typing import Final
 
 from homeassistant.core import CALLBACK_TYPE
@@ -52,6 +53,8 @@ class EmuReports:
         self.at_work = AtWork()
         self.handle_event: Callable[[EmsEvent], None] = _ignore
         self.handle_new_emus: Callable[[Iterable[int]], None] = _ignore
+        self.handle_told: Callable[[Iterable[int]], None] = _ignore
+        """Called once for all EMUs that were told in one go, after all who watch one of them."""
         self.attended: Collection[int] = ()
         """The EMUs whose every report counts, whether it says something new or not."""
         self._uid = uid
@@ -60,17 +63,18 @@ class EmuReports:
         self._busy_changed = busy_changed
         self._told: dict[int, Report] = {}
         """What each EMU last told; the same report once more says nothing to anybody."""
-        self._untold: int | None = None
-        """The EMU of which there is something new that nobody was told yet."""
+        self._untold: dict[int, None] = {}
+        """The EMUs of which there is something new that nobody was told yet, in order."""
         self._settled: tuple[Report, ...] | None = None
         """The whole list that was last told, while nothing else was."""
         self._unknown_codes: set[tuple[str, int]] = set()
 
-    def tell(self, device_id: int) -> None:
-        """Tell that something about an EMU changed."""
-        if device_id == self._untold:
-            self._untold = None
-        self._tell(device_id)
+    def tell(self, *device_ids: int) -> None:
+        """Tell that something about these EMUs changed."""
+        for device_id in device_ids:
+            self._untold.pop(device_id, None)
+            self._tell(device_id)
+        self.handle_told(device_ids)
 
     def hear_again(self, device_id: int) -> None:
         """Take what an EMU told last for news when it tells it once more: by now it may mean something else."""
@@ -129,10 +133,10 @@ class EmuReports:
             worth_remembering |= self._take_report(told, before, retained=retained)
             handled += 1
             if len(new) == NEW_EMUS_PER_SLICE or handled == EMUS_PER_SLICE:
-                self._tell_new(new)
+                self._tell_taken(new)
                 handled = 0
                 yield
-        self._tell_new(new)
+        self._tell_taken(new)
         self.take_stuck()
         if worth_remembering:
             self._remember()
@@ -141,15 +145,18 @@ class EmuReports:
 
     def tell_all(self, device_ids: Iterable[int]) -> Work:
         """Tell that something about each of these EMUs changed."""
-        for count, device_id in enumerate(device_ids, 1):
-            self.tell(device_id)
-            if not count % EMUS_PER_SLICE:
+        for several in batched(device_ids, EMUS_PER_SLICE, strict=False):
+            self.tell(*several)
+            if len(several) == EMUS_PER_SLICE:
                 yield
 
-    def _tell_new(self, device_ids: list[int]) -> None:
-        if device_ids:
-            self.handle_new_emus(tuple(device_ids))
-            device_ids.clear()
+    def _tell_taken(self, new: list[int]) -> None:
+        """Tell what was taken over since the last time: one after the other is quicker than each in between."""
+        if self._untold:
+            self.tell(*self._untold)
+        if new:
+            self.handle_new_emus(tuple(new))
+            new.clear()
 
     def _learn_bit_field(self, reports: Sequence[Report]) -> tuple[int, ...]:
         """Learn how the EMS tells success, where that is new; return whose figures then mean something else."""
@@ -179,13 +186,12 @@ class EmuReports:
             at_work_changed = self.at_work.update(after, now)
             if at_work_changed:
                 self._busy_changed()
-        self._untold = device_id if changed or at_work_changed else None
+        if changed or at_work_changed:
+            self._untold[device_id] = None
         if not retained:
             self._told[device_id] = told
             self._settled = None
             self.handle_event(EmuReported(told, before))
-        if self._untold is not None:
-            self.tell(device_id)
         return changed and (before is None or after.without_progress != before.without_progress)
 
     def take_stuck(self) -> None:
@@ -195,8 +201,7 @@ class EmuReports:
         stuck = self.at_work.take_stuck(self.emus, dt_util.utcnow().timestamp())
         if stuck:
             self._busy_changed()
-        for device_id in stuck:
-            self.tell(device_id)
+            self.tell(*stuck)
 
 
 def _ignore(_: object) -> None:

@@ -43,10 +43,13 @@ class Ems:
     registry_id: str
     """Of its device in Home Assistant's registry."""
     emus: dict[int, Emu] = field(default_factory=dict)
+    devices: dict[int, str] = field(default_factory=dict)
+    """The ids of its EMUs' devices in Home Assistant's registry."""
 
     def forget(self, device_id: int) -> None:
         """Forget an EMU that it no longer names."""
         self.emus.pop(device_id, None)
+        self.devices.pop(device_id, None)
         self.coordinator.forget(device_id)
 
 
@@ -163,6 +166,7 @@ class Runtime:
         )
         ems = Ems(subentry.subentry_id, coordinator, device.id)
         coordinator.reports.handle_new_emus = lambda device_ids: self._emus_appeared(ems, device_ids)
+        coordinator.reports.handle_told = lambda device_ids: self._keep_versions(ems, device_ids)
         for device_id in coordinator.emus:
             self._add_emu(ems, device_id)
         self.systems[uid] = ems
@@ -177,10 +181,10 @@ class Runtime:
         self._add_entities(self._factories, ems, [self._add_emu(ems, device_id) for device_id in device_ids])
 
     def _add_emu(self, ems: Ems, device_id: int) -> Emu:
-        """Register the device of an EMU, and keep its software version at what the EMU reports."""
-        registry, coordinator = dr.async_get(self._hass), ems.coordinator
+        """Take in an EMU, and register its device."""
+        coordinator = ems.coordinator
         emu = ems.emus[device_id] = Emu(coordinator, self.upgrades, self.releases.library, device_id)
-        device = registry.async_get_or_create(
+        device = dr.async_get(self._hass).async_get_or_create(
             config_entry_id=self._entry.entry_id,
             config_subentry_id=ems.subentry_id,
             identifiers={emu_identifier(coordinator.uid, device_id)},
@@ -189,17 +193,18 @@ class Runtime:
             sw_version=emu.view.version,
             via_device_id=ems.registry_id,
         )
-        shown = device.sw_version
-
-        def emu_changed() -> None:
-            nonlocal shown
-            version = emu.view.version
-            if version != shown and registry.async_get(device.id) is not None:
-                shown = version
-                registry.async_update_device(device.id, sw_version=version)
-
-        emu.watch(emu_changed)
+        ems.devices[device_id] = device.id
         return emu
+
+    def _keep_versions(self, ems: Ems, device_ids: Iterable[int]) -> None:
+        """Keep the software versions of EMUs' devices at what the EMUs report."""
+        registry = dr.async_get(self._hass)
+        for device_id in device_ids:
+            if device_id not in ems.emus:  # it has just appeared, and comes with its version
+                continue
+            version, device = ems.emus[device_id].view.version, registry.async_get(ems.devices[device_id])
+            if isinstance(device, dr.DeviceEntry) and device.sw_version != version:
+                registry.async_update_device(device.id, sw_version=version)
 
     def _remove_ems(self, ems: Ems) -> None:
         uid = ems.coordinator.uid
