@@ -154,6 +154,19 @@ async def test_the_device_of_an_emu_that_is_no_longer_named_can_be_deleted(
     assert world.update(3).attributes["installed_version"] == OLD
 
 
+async def test_an_emu_that_is_named_again_after_its_device_was_deleted_is_followed_anew(
+    hand: HandEms, hass_ws_client: WebSocketGenerator
+) -> None:
+    world = hand.world
+    await hand.versions(report(), report(3))
+    await hand.versions(report())
+    assert await delete(world, 3, hass_ws_client)
+    for version in (NEW, OLD):
+        await hand.versions(report(), report(3, version=version))
+        assert world.update(3).attributes["installed_version"] == version
+        assert device(world, 3).sw_version == version
+
+
 async def test_the_device_of_an_emu_that_is_named_stays(hand: HandEms, hass_ws_client: WebSocketGenerator) -> None:
     await hand.versions(report(), report(3))
     assert not await delete(hand.world, 3, hass_ws_client)

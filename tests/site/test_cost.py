@@ -4,8 +4,10 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import groupby
 
-from homeassistant.core import HassJob
+from homeassistant.core import Event, EventStateChangedData, HassJob, callback
+from homeassistant.helpers import device_registry as dr
 from homeassistant.util.async_ import get_scheduled_timer_handles
 import orjson
 import pytest
@@ -112,6 +114,38 @@ async def test_an_emu_in_which_everything_changed_writes_each_state_once(hand: H
     sensors = ("status", "upgrade_stage", "upgrade_component", "reported_result")
     others = (world.entity_id("update", "firmware"), world.entity_id("event", "upgrade"))
     assert writes.take() == sorted([*others, *(world.entity_id("sensor", key) for key in sensors)])
+
+
+async def test_an_emu_whose_news_no_entity_shows_calls_no_entity(hand: HandEms) -> None:
+    await hand.versions(report(content=100), report(3, content=100))
+    called: Counter[int] = Counter()
+    for device_id, emu in hand.world.entry.runtime_data.systems[UID].emus.items():
+        emu.watch(partial(called.update, (device_id,)))
+    await hand.versions(report(content=0), report(3, content=0))  # of a transfer that is over
+    assert coordinator(hand.world).emus[2].progress == 0
+    assert not called
+    await hand.versions(report(content=0), report(3, content=0, status=3))
+    assert called == {3: 1}
+
+
+async def test_what_a_list_leads_to_is_done_kind_by_kind(hand: HandEms) -> None:
+    """Each kind of work has code and data of its own, and a processor has room for little at a time."""
+    await hand.versions(*many())
+    done: list[str] = []
+
+    @callback
+    def written(event: Event[EventStateChangedData]) -> None:
+        done.append(event.data["entity_id"].partition(".")[0])
+
+    @callback
+    def kept(_: Event[dr.EventDeviceRegistryUpdatedData]) -> None:
+        done.append("device")
+
+    hand.world.hass.bus.async_listen("state_changed", written)
+    hand.world.hass.bus.async_listen(dr.EVENT_DEVICE_REGISTRY_UPDATED, kept)
+    await hand.versions(*many(version=NEW))
+    assert Counter(done) == {"event": MANY, "update": MANY, "device": MANY}
+    assert [kind for kind, _ in groupby(done)] == ["event", "update", "device"] * (MANY // EMUS_PER_SLICE)
 
 
 async def test_a_report_that_says_nothing_new_is_told_to_nobody_also_by_itself(
