@@ -28,7 +28,7 @@ QUICK: Final = SIZES[:2]
 PEERS: Final = frozenset({Subject.YAML, Subject.EXPERT})
 SMALL: Final = 100
 """EMUs up to which all is over so soon that a slow second of the machine spoils it: these are measured more often."""
-MORE: Final = 3
+MORE: Final = 2
 """Processes that these have besides."""
 DEAR: Final = 500
 """EMUs from which on a peer takes minutes: it is measured in one process only, with fewer rounds, and not its memory.
@@ -96,7 +96,7 @@ def main() -> None:
     """Measure, print, and write."""
     command_line = argparse.ArgumentParser(prog="scripts/bench", description="Measures a fleet of EMUs.")
     command_line.add_argument("--quick", action="store_true", help="small sizes only, three processes for each")
-    command_line.add_argument("--processes", type=int, default=5, help="of each at large sizes (%(default)s)")
+    command_line.add_argument("--processes", type=int, default=3, help="of each at large sizes (%(default)s)")
     command_line.add_argument("--rounds", type=int, default=7, help="in each process, at large sizes (%(default)s)")
     command_line.add_argument("--write", type=Path, metavar="FILE", help="put the tables into this file as well")
     command_line.add_argument(

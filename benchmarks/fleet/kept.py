@@ -12,12 +12,14 @@ from typing import Final, override
 
 from .figures import Values
 from .shape import Shape
-from .subjects import Part, Subject
+from .subjects import PACE, Part, Subject
 
 TIMEOUT: Final = 900.0
 TRIES: Final = 3
 """Of a process: once in a while Home Assistant's MQTT is not loaded, and what else was measured is worth keeping."""
 LASTING: Final = "over time"
+IN_PACES: Final = frozenset({"unchanged", "changed", "versions kept", "progress", "stage", "set_up"})
+"""What is measured in paces, and not in seconds, bytes or numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Job:
 
 
 class Kept:
-    """What was found, by job: lists of seconds, bytes or numbers by what was measured, one for each round."""
+    """What was found, by job: lists of paces, seconds, bytes or numbers by what was measured, one for each round."""
 
     def __init__(self, path: Path | None) -> None:
         """Begin with what a file holds from a run that was cut off."""
@@ -50,6 +52,7 @@ class Kept:
         self._path = path
         self._keys: set[str] = set()
         self._found: dict[tuple[Subject, Shape, str], list[float]] = defaultdict(list)
+        self._paces: list[float] = []
         lines = path.read_text(encoding="utf-8").splitlines() if path is not None and path.exists() else []
         for line in lines:
             key, found = json.loads(line)
@@ -78,13 +81,18 @@ class Kept:
         self._keep(LASTING, self.lasting)
 
     def medians(self) -> Values:
-        """Return the median over processes of each median over rounds."""
-        return {key: median(values) for key, values in self._found.items()}
+        """Return the median over processes of each median over rounds; times in seconds at the run's median pace."""
+        found = {key: median(values) for key, values in self._found.items()}
+        pace = median(self._paces) if self._paces else 1.0
+        return {key: value * pace if key[2] in IN_PACES else value for key, value in found.items()}
 
     def _take(self, job: Job, found: dict[str, list[float]]) -> None:
         self._keys.add(job.key)
         for what, values in found.items():
-            self._found[job.subject, job.shape, what].append(median(values))
+            if what == PACE:
+                self._paces += values
+            else:
+                self._found[job.subject, job.shape, what].append(median(values))
 
     def _keep(self, key: str, found: object) -> None:
         if self._path is not None:

@@ -10,6 +10,7 @@ from homeassistant.components import mqtt
 from homeassistant.core import HomeAssistant, callback
 
 from .feeder import MARKER, Feeder
+from .pace import Pace
 from .shape import Message
 
 LOOK: Final = 0.03
@@ -24,14 +25,13 @@ TIMEOUT: Final = 180.0
 class Meter:
     """Counts the CPU of the thread that it is used in, which is the event loop's."""
 
-    def __init__(self, hass: HomeAssistant, feeder: Feeder) -> None:
+    def __init__(self, hass: HomeAssistant, feeder: Feeder, pace: Pace) -> None:
         """Count nothing yet; `start` first."""
         self._hass = hass
+        self._pace = pace
         self._feeder = feeder
         self._marked = asyncio.Event()
         self._overhead = 0.0
-        self.writes = 0
-        """States that were written since the start."""
 
     async def start(self) -> None:
         """Hear the marker, and learn what the measuring itself costs."""
@@ -45,7 +45,7 @@ class Meter:
         self._overhead = median([await self._cost(()) for _ in range(15)])
 
     async def per_message(self, rounds: Iterable[Sequence[Message]], *, weight: int | None = None) -> list[float]:
-        """Return the CPU seconds of a message, for each round of messages. `weight`: what a round counts for."""
+        """Return what a message costs in paces, for each round of messages. `weight`: what a round counts for."""
         return [max(0.0, await self._cost(each) - self._overhead) / (weight or len(each)) for each in rounds]
 
     async def longest_block(self, messages: Sequence[Message]) -> float:
@@ -80,9 +80,11 @@ class Meter:
                 raise TimeoutError("the event loop does not come to rest")
 
     async def _cost(self, messages: Sequence[Message]) -> float:
+        """Return what messages cost in paces: held against the machine's pace before and after."""
         self._marked.clear()
-        before = time.thread_time()
+        pace, before = self._pace.take(), time.thread_time()
         self._feeder.send((*messages, Message(MARKER, b"")))
         await asyncio.wait_for(self._marked.wait(), TIMEOUT)
         await self.rest()
-        return time.thread_time() - before
+        took = time.thread_time() - before
+        return took / ((pace + self._pace.take()) / 2)

@@ -21,8 +21,9 @@ from homeassistant.runner import create_event_loop
 from .feeder import Feeder
 from .home_assistant import add_mqtt, running
 from .meter import Meter
+from .pace import Pace
 from .shape import PREFIX, Figures, Message, Shape
-from .subjects import Part, Subject, async_set_up, configuration, entities
+from .subjects import PACE, Part, Subject, async_set_up, configuration, entities
 
 SET_UP_TIMEOUT: Final = 300.0
 LOOK: Final = 0.2
@@ -41,7 +42,7 @@ FEW: Final = 10
 """Progress reports of a round; few where each costs as much as many."""
 
 type Found = dict[str, list[float]]
-"""By what was measured: seconds, bytes or numbers, one for each round."""
+"""By what was measured: paces, seconds, bytes or numbers, one for each round."""
 
 
 class Measurement:
@@ -55,7 +56,8 @@ class Measurement:
         self._port = port
         self._figures = Figures.AT_REST
         self._feeder = Feeder(port, f"{shape.prefix}/+/ota/+/command", self._answer)
-        self._meter = Meter(hass, self._feeder)
+        self._pace = Pace(hass)
+        self._meter = Meter(hass, self._feeder, self._pace)
         self._writes = 0
         hass.bus.async_listen("state_changed", self._written)
 
@@ -64,13 +66,14 @@ class Measurement:
         self._feeder.close()
 
     async def set_up(self) -> float:
-        """Set the subject up, until all entities have states; return the CPU seconds that it took the loop's thread."""
+        """Set the subject up, until all entities have states; return what it cost in paces."""
         await asyncio.sleep(SUBSCRIBED_AFTER)
         await self._meter.rest()
         gc.collect()  # a collection of what was there before would be a third of what one EMU takes
         before, started = time.thread_time(), time.monotonic()
         await asyncio.sleep(3)
         idle = (time.thread_time() - before) / (time.monotonic() - started)
+        pace = self._pace.take()
         before, started = time.thread_time(), time.monotonic()
         await async_set_up(self._hass, self._subject, self._shape, self._port)
         if self._subject not in {Subject.OURS, Subject.ONCE}:  # which ask for it
@@ -81,10 +84,15 @@ class Measurement:
                 raise TimeoutError(f"{len(self._hass.states.async_entity_ids())} states only")
             await asyncio.sleep(LOOK)
         await self._meter.rest()
-        return time.thread_time() - before - idle * (time.monotonic() - started)
+        took = time.thread_time() - before - idle * (time.monotonic() - started)
+        return took / ((pace + self._pace.take()) / 2)
+
+    def paces(self) -> Found:
+        """Return how fast the machine was meanwhile."""
+        return {PACE: self._pace.taken}
 
     async def messages(self, rounds: int) -> Found:
-        """Return what messages cost, in CPU seconds of the loop's thread for each round."""
+        """Return what messages cost, in paces for each round."""
         meter, shape = self._meter, self._shape
         await meter.start()
         dear = self._subject in {Subject.YAML, Subject.EXPERT}
@@ -124,7 +132,7 @@ class Measurement:
                 emu.keep_version = partial(_keep_version, registry, device.id)
 
     async def _progress(self, rounds: int) -> Found:
-        """Return what reports of an EMU at work cost: for ours it is an upgrade of ours."""
+        """Return what reports of an EMU at work cost in paces: for ours it is an upgrade of ours."""
         meter, shape = self._meter, self._shape
         if self._subject is Subject.OURS:
             await self._begin_upgrade()
@@ -193,7 +201,9 @@ async def measure(subject: Subject, shape: Shape, port: int, rounds: int, part: 
                     gc.collect()
                     return {"memory": [tracemalloc.get_traced_memory()[0]]}
                 found = {"set_up": [await measurement.set_up()]}
-                return found if part is Part.SET_UP else found | await measurement.messages(rounds)
+                if part is not Part.SET_UP:
+                    found |= await measurement.messages(rounds)
+                return found | measurement.paces()
             finally:
                 measurement.close()
 

@@ -31,6 +31,10 @@ class Subject(StrEnum):
     """`bare` that also does what ours does once; only its set-up is measured."""
 
 
+PACE: Final = "pace"
+"""Under which name what a process found has the paces of the machine, in seconds."""
+
+
 class Part(StrEnum):
     """What a process measures: all at once would spoil the time, and set-up comes only once in each."""
 
