@@ -58,7 +58,7 @@ class Kept:
             key, found = json.loads(line)
             if key == LASTING:
                 self.lasting = found
-            else:
+            elif PACE in found or json.loads(key)[2] == Part.MEMORY:  # else it is from when times were in seconds
                 subject, shape, part, turn = json.loads(key)
                 self._take(Job(Subject(subject), Shape(**shape), Part(part), turn), found)
 

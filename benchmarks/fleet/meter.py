@@ -1,4 +1,4 @@
-"""What a message costs: CPU of the event loop's thread, and the longest time for which the loop was not given back."""
+"""What a message costs: CPU of the loop's thread in paces, and the longest time in which nobody else had a turn."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -80,11 +80,11 @@ class Meter:
                 raise TimeoutError("the event loop does not come to rest")
 
     async def _cost(self, messages: Sequence[Message]) -> float:
-        """Return what messages cost in paces: held against the machine's pace before and after."""
+        """Return what messages cost in paces."""
         self._marked.clear()
-        pace, before = self._pace.take(), time.thread_time()
+        before = time.thread_time()
         self._feeder.send((*messages, Message(MARKER, b"")))
         await asyncio.wait_for(self._marked.wait(), TIMEOUT)
         await self.rest()
-        took = time.thread_time() - before
-        return took / ((pace + self._pace.take()) / 2)
+        # The pace after them: before them the thread waits for the broker, and what waits may be slower or faster then.
+        return (time.thread_time() - before) / self._pace.take()

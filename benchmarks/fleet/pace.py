@@ -22,16 +22,20 @@ class Pace:
         self._turn = 0
         self.taken: list[float] = []
         """The seconds that the work took, each time."""
+        self.spent = 0.0
+        """The CPU seconds of all that is done here: not to be counted as somebody else's."""
         self._write()
 
     def take(self) -> float:
         """Return the CPU seconds of the work now: of the second of two turns, for which the first has warmed up."""
+        began = time.thread_time()
         self._write()
         before = time.thread_time()
         self._write()
-        took = time.thread_time() - before
-        self.taken.append(took)
-        return took
+        ended = time.thread_time()
+        self.taken.append(ended - before)
+        self.spent += ended - began
+        return ended - before
 
     def _write(self) -> None:
         self._turn += 1

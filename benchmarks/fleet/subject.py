@@ -8,6 +8,7 @@ import gc
 import json
 import logging
 from pathlib import Path
+from statistics import mean
 import sys
 import tempfile
 import time
@@ -73,8 +74,8 @@ class Measurement:
         before, started = time.thread_time(), time.monotonic()
         await asyncio.sleep(3)
         idle = (time.thread_time() - before) / (time.monotonic() - started)
-        pace = self._pace.take()
-        before, started = time.thread_time(), time.monotonic()
+        paces = [self._pace.take()]
+        spent, before, started = self._pace.spent, time.thread_time(), time.monotonic()
         await async_set_up(self._hass, self._subject, self._shape, self._port)
         if self._subject not in {Subject.OURS, Subject.ONCE}:  # which ask for it
             await asyncio.sleep(1)  # Home Assistant collects subscriptions for a moment
@@ -83,9 +84,11 @@ class Measurement:
             if time.monotonic() - started > SET_UP_TIMEOUT:
                 raise TimeoutError(f"{len(self._hass.states.async_entity_ids())} states only")
             await asyncio.sleep(LOOK)
+            paces.append(self._pace.take())  # it may change while a large fleet is set up
         await self._meter.rest()
-        took = time.thread_time() - before - idle * (time.monotonic() - started)
-        return took / ((pace + self._pace.take()) / 2)
+        paces.append(self._pace.take())
+        took = time.thread_time() - before - (self._pace.spent - spent) - idle * (time.monotonic() - started)
+        return took / mean(paces)
 
     def paces(self) -> Found:
         """Return how fast the machine was meanwhile."""
