@@ -28,6 +28,7 @@ class EmuView(NamedTuple):
     available: bool
     """Whether its EMS answers."""
     version: str | None
+    """What is installed; None before that was ever told."""
     status: str | None
     """One of STATUSES; None for a code that is not known."""
     stage: str | None
@@ -39,6 +40,7 @@ class EmuView(NamedTuple):
     percentage: int | None
     """What the update shows: the transfer's progress, or before it that of the fetch from our own view."""
     result: ReportedResult | None
+    """What it says of its last upgrade; None where it says nothing."""
     succeeded: tuple[Component, ...] | None
     """The components that it says succeeded; None where it cannot say."""
     busy: bool
@@ -66,11 +68,12 @@ class Emu:
         self._library = library
         self._watchers: list[CALLBACK_TYPE] = []
         self.view = self._look()
-        """As it was when something about it was last told."""
+        """As it was when something about it was last told, or when somebody began to watch it."""
         coordinator.watch_emu(device_id, self._changed)
 
     def watch(self, changed: CALLBACK_TYPE) -> CALLBACK_TYPE:
-        """Call back when the view is another; returns what ends it."""
+        """Bring the view up to date, and call back whenever it is another; returns what ends that."""
+        self._changed()
         self._watchers.append(changed)
         return lambda: self._watchers.remove(changed)
 

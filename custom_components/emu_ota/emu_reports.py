@@ -53,8 +53,8 @@ class EmuReports:
         self.at_work = AtWork()
         self.handle_event: Callable[[EmsEvent], None] = _ignore
         self.handle_new_emus: Callable[[Iterable[int]], None] = _ignore
-        self.handle_told: Callable[[Iterable[int]], None] = _ignore
-        """Called once for all EMUs that were told in one go, after all who watch one of them."""
+        self.handle_changed: Callable[[Iterable[int]], None] = _ignore
+        """Called once for all EMUs that are told in one go, before those who watch one of them."""
         self.attended: Collection[int] = ()
         """The EMUs whose every report counts, whether it says something new or not."""
         self._uid = uid
@@ -71,10 +71,10 @@ class EmuReports:
 
     def tell(self, *device_ids: int) -> None:
         """Tell that something about these EMUs changed."""
+        self.handle_changed(device_ids)
         for device_id in device_ids:
             self._untold.pop(device_id, None)
             self._tell(device_id)
-        self.handle_told(device_ids)
 
     def hear_again(self, device_id: int) -> None:
         """Take what an EMU told last for news when it tells it once more: by now it may mean something else."""

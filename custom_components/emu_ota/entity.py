@@ -79,9 +79,9 @@ class EmuEntity[Part](Entity):
     @override
     async def async_added_to_hass(self) -> None:
         await super().async_added_to_hass()
+        self.async_on_remove(self.emu.watch(self._emu_changed))
         self._shown = self._part(self.emu.view)
         self._take(self._shown, None)
-        self.async_on_remove(self.emu.watch(self._emu_changed))
 
     @callback
     def _emu_changed(self) -> None:
@@ -112,8 +112,8 @@ class EmuProgressEntity[Part](EmuEntity[Part]):
 
     @override
     async def async_added_to_hass(self) -> None:
-        self._note_shown(self._progress(self.emu.view))
         await super().async_added_to_hass()
+        self._note_shown(self._progress(self.emu.view))
         self.async_on_remove(self._cancel_later)
 
     @callback

@@ -36,13 +36,14 @@ type EmuOtaConfigEntry = ConfigEntry[Runtime]
 
 @dataclass(slots=True)
 class Ems:
-    """One EMS of an entry: its subentry, its coordinator, its device."""
+    """One EMS of an entry: its subentry, its coordinator, its device, and its EMUs."""
 
     subentry_id: str
     coordinator: EmsCoordinator
     registry_id: str
     """Of its device in Home Assistant's registry."""
     emus: dict[int, Emu] = field(default_factory=dict)
+    """Its EMUs as their entities see them."""
     devices: dict[int, str] = field(default_factory=dict)
     """The ids of its EMUs' devices in Home Assistant's registry."""
 
@@ -166,7 +167,7 @@ class Runtime:
         )
         ems = Ems(subentry.subentry_id, coordinator, device.id)
         coordinator.reports.handle_new_emus = lambda device_ids: self._emus_appeared(ems, device_ids)
-        coordinator.reports.handle_told = lambda device_ids: self._keep_versions(ems, device_ids)
+        coordinator.reports.handle_changed = lambda device_ids: self._keep_versions(ems, device_ids)
         for device_id in coordinator.emus:
             self._add_emu(ems, device_id)
         self.systems[uid] = ems
@@ -183,27 +184,28 @@ class Runtime:
     def _add_emu(self, ems: Ems, device_id: int) -> Emu:
         """Take in an EMU, and register its device."""
         coordinator = ems.coordinator
-        emu = ems.emus[device_id] = Emu(coordinator, self.upgrades, self.releases.library, device_id)
         device = dr.async_get(self._hass).async_get_or_create(
             config_entry_id=self._entry.entry_id,
             config_subentry_id=ems.subentry_id,
             identifiers={emu_identifier(coordinator.uid, device_id)},
             name=emu_name(coordinator.name, device_id),
             model="EMU",
-            sw_version=emu.view.version,
+            sw_version=coordinator.emus[device_id].version,
             via_device_id=ems.registry_id,
         )
         ems.devices[device_id] = device.id
+        emu = ems.emus[device_id] = Emu(coordinator, self.upgrades, self.releases.library, device_id)
         return emu
 
     def _keep_versions(self, ems: Ems, device_ids: Iterable[int]) -> None:
         """Keep the software versions of EMUs' devices at what the EMUs report."""
         registry = dr.async_get(self._hass)
         for device_id in device_ids:
-            if device_id not in ems.emus:  # it has just appeared, and comes with its version
+            if device_id not in ems.devices:  # it has just appeared, and comes with its version
                 continue
-            version, device = ems.emus[device_id].view.version, registry.async_get(ems.devices[device_id])
-            if isinstance(device, dr.DeviceEntry) and device.sw_version != version:
+            version = ems.coordinator.emus[device_id].version
+            device = registry.async_get(ems.devices[device_id], include_child_devices=False)
+            if device is not None and device.sw_version != version:
                 registry.async_update_device(device.id, sw_version=version)
 
     def _remove_ems(self, ems: Ems) -> None:

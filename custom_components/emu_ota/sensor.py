@@ -42,8 +42,8 @@ class EmsSensorDescription(SensorEntityDescription):
     value_fn: Callable[[EmsCoordinator], StateType | datetime]
 
 
-def _succeeded_components(emu: EmuView) -> dict[str, object]:
-    components = emu.succeeded
+def _component_names(view: EmuView) -> dict[str, object]:
+    components = view.succeeded
     return {} if components is None else {"succeeded_components": [COMPONENTS[each] for each in components]}
 
 
@@ -51,8 +51,8 @@ def _outcome(upgrade: Upgrade | None) -> str | None:
     return None if upgrade is None or upgrade.outcome is None else upgrade.outcome.value
 
 
-def _last_upgrade(emu: EmuView) -> dict[str, object]:
-    return {} if emu.last_upgrade is None else {**upgrade_attributes(emu.last_upgrade)}
+def _last_upgrade(view: EmuView) -> dict[str, object]:
+    return {} if view.last_upgrade is None else {**upgrade_attributes(view.last_upgrade)}
 
 
 EMU_SENSORS = (
@@ -60,35 +60,35 @@ EMU_SENSORS = (
         key="status",
         device_class=SensorDeviceClass.ENUM,
         options=list(STATUSES.values()),
-        part_fn=lambda emu: (emu.available, emu.status, None),
+        part_fn=lambda view: (view.available, view.status, None),
     ),
     EmuSensorDescription(
         key="upgrade_stage",
         device_class=SensorDeviceClass.ENUM,
         options=list(STAGES),
-        part_fn=lambda emu: (emu.available, emu.stage, None),
+        part_fn=lambda view: (view.available, view.stage, None),
     ),
     EmuSensorDescription(
         key="upgrade_component",
         device_class=SensorDeviceClass.ENUM,
         entity_category=EntityCategory.DIAGNOSTIC,
         options=list(COMPONENTS.values()),
-        part_fn=lambda emu: (emu.available, emu.component, None),
+        part_fn=lambda view: (view.available, view.component, None),
     ),
     EmuSensorDescription(
         key="reported_result",
         device_class=SensorDeviceClass.ENUM,
         entity_category=EntityCategory.DIAGNOSTIC,
         options=list(ReportedResult),
-        part_fn=lambda emu: (emu.available, emu.result, emu.succeeded),
-        attributes_fn=_succeeded_components,
+        part_fn=lambda view: (view.available, view.result, view.succeeded),
+        attributes_fn=_component_names,
     ),
     EmuSensorDescription(
         key="last_upgrade",
         device_class=SensorDeviceClass.ENUM,
         options=list(Outcome),
         # It is about what has happened, and so stays while the EMS does not answer.
-        part_fn=lambda emu: (emu.version is not None, _outcome(emu.last_upgrade), emu.last_upgrade),
+        part_fn=lambda view: (view.version is not None, _outcome(view.last_upgrade), view.last_upgrade),
         attributes_fn=_last_upgrade,
     ),
 )

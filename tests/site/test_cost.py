@@ -145,7 +145,7 @@ async def test_what_a_list_leads_to_is_done_kind_by_kind(hand: HandEms) -> None:
     hand.world.hass.bus.async_listen(dr.EVENT_DEVICE_REGISTRY_UPDATED, kept)
     await hand.versions(*many(version=NEW))
     assert Counter(done) == {"event": MANY, "update": MANY, "device": MANY}
-    assert [kind for kind, _ in groupby(done)] == ["event", "update", "device"] * (MANY // EMUS_PER_SLICE)
+    assert [kind for kind, _ in groupby(done)] == ["event", "device", "update"] * (MANY // EMUS_PER_SLICE)
 
 
 async def test_a_report_that_says_nothing_new_is_told_to_nobody_also_by_itself(
@@ -283,6 +283,22 @@ async def test_a_flood_of_long_lists_is_worked_off_in_place_of_kept(hand: HandEm
     await hand.world.settle()
     await turns(hand.world)
     assert hand.world.update(MANY).attributes["installed_version"] == "emu-v1.0.99"
+
+
+async def test_a_reload_writes_each_state_of_a_large_fleet_once(hand: HandEms) -> None:
+    """A connection is told to all EMUs in slices; those whose turn comes later do not begin as unavailable."""
+    world = hand.world
+    await hand.versions(*many())
+    assert await world.hass.config_entries.async_unload(world.entry.entry_id)
+    writes = Writes(world)
+    assert await world.hass.config_entries.async_setup(world.entry.entry_id)
+    await world.settle()
+    await turns(world)
+    written = Counter(writes.take())
+    keys = ("status", "upgrade_stage", "upgrade_component", "reported_result")
+    for device_id in range(1, MANY + 1):
+        assert [written[world.entity_id("sensor", key, device_id)] for key in keys] == [1] * len(keys), device_id
+        assert shown(world, "status", device_id) == "running"
 
 
 async def test_an_entry_can_be_unloaded_in_the_middle_of_a_long_list(hand: HandEms) -> None:
