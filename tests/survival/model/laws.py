@@ -54,6 +54,8 @@ class Laws:
         self._on_disk: set[str] = set()
         self._outcomes: dict[str, Upgrade] = {}
         """The upgrades that have an outcome, as they were last seen."""
+        self._unamended: dict[str, Upgrade] = {}
+        """Those of which a late report has amended the outcome, as they were before: a crash may take that back."""
         self._outcomes_on_disk: dict[str, tuple[object, object]] = {}
 
     # What the story tells
@@ -80,8 +82,12 @@ class Laws:
         self._clocks.forget_phases()
         stored = [*self._stored("upgrades"), *self._stored("history")]
         self._known = _ids(stored)
-        ended = _ids(each for each in stored if each["outcome"])
-        self._outcomes = {key: upgrade for key, upgrade in self._outcomes.items() if key in ended}
+        ended = {each["id"]: each["outcome"] for each in stored if each["outcome"]}
+        self._outcomes = {
+            key: upgrade if upgrade.outcome == ended[key] else self._unamended[key]
+            for key, upgrade in self._outcomes.items()
+            if key in ended
+        }
 
     # At every order
 
@@ -188,6 +194,8 @@ class Laws:
             if known != upgrade:
                 self._clocks.stop(upgrade, passed)
                 self._judge(known, upgrade)
+                if known is not None:
+                    self._unamended[upgrade.id] = known
                 self._outcomes[upgrade.id] = upgrade
 
     def _judge(self, known: Upgrade | None, upgrade: Upgrade) -> None:
