@@ -38,7 +38,7 @@ class EmuView(NamedTuple):
     progress: int | None
     """Per cent of the current component's transfer; None outside it."""
     percentage: int | None
-    """What the update shows: the transfer's progress, or before it that of the fetch from our own view."""
+    """What the update shows: the transfer's progress, or before it that of the fetch from Home Assistant."""
     result: ReportedResult | None
     """What it says of its last upgrade; None where it says nothing."""
     succeeded: tuple[Component, ...] | None

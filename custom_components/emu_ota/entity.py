@@ -1,5 +1,6 @@
 """What the entities of an EMS and of an EMU have in common."""
 
+from abc import abstractmethod
 from collections.abc import Hashable
 from datetime import datetime
 from typing import Final, override
@@ -68,13 +69,13 @@ class EmuEntity[Part](Entity):
         self._attr_device_info = DeviceInfo(identifiers={emu_identifier(uid, device_id)})
         self._shown: Part | None = None
 
+    @abstractmethod
     def _part(self, view: EmuView) -> Part:
         """Return all of the view that the state is made of; it has to be cheap, and nothing else is looked at."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _take(self, part: Part, before: Part | None) -> None:
         """Take over into the entity's attributes what the state is made of; `before` is what that was so far."""
-        raise NotImplementedError
 
     @override
     async def async_added_to_hass(self) -> None:
@@ -102,13 +103,13 @@ class EmuProgressEntity[Part](EmuEntity[Part]):
         self._shown_at = 0.0
         self._show_later: CALLBACK_TYPE | None = None
 
+    @abstractmethod
     def _progress(self, view: EmuView) -> int | None:
         """Return the progress that the state shows, in per cent."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _take_progress(self, progress: int | None) -> None:
         """Take progress over into the entity's attributes: what is written for another reason shows it as well."""
-        raise NotImplementedError
 
     @override
     async def async_added_to_hass(self) -> None:

@@ -138,13 +138,18 @@ async def delete(world: World, device_id: int | None, hass_ws_client: WebSocketG
     return bool(answer["success"])
 
 
+async def delete_unnamed(hand: HandEms, device_id: int, hass_ws_client: WebSocketGenerator) -> None:
+    """Have an EMU reported besides EMU 2, then no longer named, and its device deleted."""
+    await hand.versions(report(), report(device_id))
+    await hand.versions(report())
+    assert await delete(hand.world, device_id, hass_ws_client)
+
+
 async def test_the_device_of_an_emu_that_is_no_longer_named_can_be_deleted(
     hand: HandEms, hass_ws_client: WebSocketGenerator
 ) -> None:
     world = hand.world
-    await hand.versions(report(), report(3))
-    await hand.versions(report())
-    assert await delete(world, 3, hass_ws_client)
+    await delete_unnamed(hand, 3, hass_ws_client)
     assert find_device(world, 3) is None
     assert not [state for state in world.hass.states.async_all() if "emu_3" in state.entity_id]
     await fall_silent(world)
@@ -158,9 +163,7 @@ async def test_an_emu_that_is_named_again_after_its_device_was_deleted_is_follow
     hand: HandEms, hass_ws_client: WebSocketGenerator
 ) -> None:
     world = hand.world
-    await hand.versions(report(), report(3))
-    await hand.versions(report())
-    assert await delete(world, 3, hass_ws_client)
+    await delete_unnamed(hand, 3, hass_ws_client)
     for version in (NEW, OLD):
         await hand.versions(report(), report(3, version=version))
         assert world.update(3).attributes["installed_version"] == version
